@@ -216,7 +216,8 @@ EXPORTED: tuple[ExportedTable, ...] = (
         Referral,
         mark("Les commandes passées par un lien d’ami, le vôtre ou celui que vous avez nommé"),
         ("user_id", "payment_id"),
-        ("user_id", "payment_id", "grant_id", "friend_grant_id"),  # the other person is not the user's data
+        # what the other person ordered, and when, is not the user's data
+        ("user_id", "payment_id", "grant_id", "friend_grant_id", "friend_days", "created_at"),
     ),
     ExportedTable(
         StripeId,

@@ -40,7 +40,8 @@ from api.web.known_places import (
 from api.web.openapi import needs_token
 from api.web.problems import build_response
 from api.web.request_bodies import is_webhook
-from api.web.stranger_mail import NEW_EMAIL, TO_MAILBOX, name_mailbox
+from api.web.stranger_mail import NEW_EMAIL, TO_MAILBOX
+from configs.ground.addresses import name_mailbox
 from configs.ground.signing import Link, LinkRefused, ResetPassword, VerifyAddress, find_kind, read_token
 
 GENERAL = "1000 per 15 minutes"  # from one network address, without a login

@@ -14,21 +14,15 @@ from api.ground.limit_counters import hit_limit
 from api.models.login import stranger_mails_a_day
 from api.network_addresses import group_network_address
 from api.web.known_places import digest_account
-from configs.ground.addresses import fold_address
+from configs.ground.addresses import DOTLESS, name_mailbox
 
 NEW_EMAIL = "3 per day"  # to one mailbox, by all accounts together
 TO_MAILBOX = "6 per day"
 TO_DOMAIN = "200 per day"
 FROM_NETWORK = "50 per day"  # a /48 of IPv6, which one customer of a provider may have
 _NETWORK_PREFIX = 48
-# Domains of one provider with the same mailboxes behind them.
-_SAME = {
-    "googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me", "me.com": "icloud.com",
-    "mac.com": "icloud.com", "protonmail.ch": "proton.me", "ya.ru": "yandex.ru", "yandex.com": "yandex.ru",
-}  # fmt: skip
-_DOTLESS = {"gmail.com", "proton.me"}  # where dots in front of the @ mean nothing
 # Providers of very many people: what goes to one of their domains says nothing.
-_PUBLIC = _DOTLESS | {
+_PUBLIC = DOTLESS | {
     "aol.com", "bbox.fr", "free.fr", "gmx.com", "gmx.fr", "hotmail.com", "hotmail.fr", "icloud.com", "laposte.net",
     "live.com", "live.fr", "mail.ru", "msn.com", "neuf.fr", "numericable.fr", "orange.fr", "outlook.com", "outlook.fr",
     "sfr.fr", "wanadoo.fr", "yahoo.com", "yahoo.fr", "yandex.ru", "ymail.com",
@@ -95,11 +89,3 @@ def _passes(count: Callable[[str], None], email: str) -> bool:
         log.warning("no mail is sent on a stranger's word: too many within a day", because=error.detail)
         return False
     return True
-
-
-def name_mailbox(email: str) -> str:
-    """Return a mailbox by one name: without a tag, and without dots where they mean nothing."""
-    name, _, domain = fold_address(email).rpartition("@")
-    domain = _SAME.get(domain, domain)
-    name = name.partition("+")[0] or name
-    return f"{name.replace('.', '') if domain in _DOTLESS else name}@{domain}"

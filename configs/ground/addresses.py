@@ -39,6 +39,12 @@ _PHONE = re.compile(
     r"""([(+ ]*[0-9][0-9 ().+/,_'-]{2,38}[0-9])["'\] ]*""",
     re.IGNORECASE,
 )
+# Domains of one provider with the same mailboxes behind them.
+_SAME_MAILBOXES = {
+    "googlemail.com": "gmail.com", "protonmail.com": "proton.me", "pm.me": "proton.me", "me.com": "icloud.com",
+    "mac.com": "icloud.com", "protonmail.ch": "proton.me", "ya.ru": "yandex.ru", "yandex.com": "yandex.ru",
+}  # fmt: skip
+DOTLESS = {"gmail.com", "proton.me"}  # where dots in front of the @ mean nothing
 _NAMED = re.compile(r"\s*([^<>]*?)\s*<([^<>]*)>\s*")  # an operator need not quote a comma
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _MOBILE = {phonenumbers.PhoneNumberType.MOBILE, phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE}
@@ -170,6 +176,14 @@ def fold_address(text: str) -> str:
     except ValueError:
         return text.strip().casefold()
     return f"{local.lower()}{at}{domain}"
+
+
+def name_mailbox(email: str) -> str:
+    """Return a mailbox by one name: without a tag, and without dots where they mean nothing."""
+    name, _, domain = fold_address(email).rpartition("@")
+    domain = _SAME_MAILBOXES.get(domain, domain)
+    name = name.partition("+")[0] or name
+    return f"{name.replace('.', '') if domain in DOTLESS else name}@{domain}"
 
 
 def digest(address: str) -> str:

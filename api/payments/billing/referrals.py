@@ -3,7 +3,6 @@
 Of a subscription the next charge moves by as many days. What goes back to the friend later takes back what is unused.
 """
 
-import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from api.models.base import read_once, write_once
 from api.models.payment import CreditForm, Payment, PaymentEventKind, Subscription, WatchCredit
 from api.models.referral import Referral, ReferralReason, ReferralState
 from api.models.stripe_event import CommandKind
-from api.models.user import Channel, Contact, Grant
+from api.models.user import Channel, Contact, Grant, User
 from api.payments.gateway.client import call
 from api.payments.gateway.facts import IntentFacts
 from api.payments.gateway.outbox import add_command
@@ -32,7 +31,7 @@ from api.payments.ledger.payment_events import FOR_TIME, has_event, has_plan, ke
 from api.payments.ledger.stripe_ids import list_intents
 from api.payments.ledger.subscriptions import COLLECTED, RENEWING, goes_on
 from api.payments.ledger.withdrawal_rules import list_periods
-from configs.ground.addresses import fold_address
+from configs.ground.addresses import name_mailbox
 from configs.ground.clock import clock
 from configs.ground.signing import LinkRefused, sign, unsign
 from configs.settings import settings
@@ -44,7 +43,6 @@ _FIRST_CHARGE = timedelta(days=1)  # a charge that is nearer is not moved: Strip
 _TOLD_CHARGE = timedelta(
     days=4
 )  # the notice of a renewal comes three days before: a told day is not made earlier
-_TAG = re.compile(r"\+[^@]*(?=@)")  # of a mailbox: with another tag it may be the same person's
 _CARDS = 20  # payments whose means are compared
 
 
@@ -139,10 +137,11 @@ def list_referrals(session: Session, user_id: UUID) -> list[Referral]:
 
 
 def list_due(session: Session) -> list[UUID]:
-    """Return the orders whose right to withdraw is over, and whose days are not decided."""
+    """Return the orders whose right to withdraw is over, and whose days are not decided; a suspension delays them."""
     now = clock()
-    waiting = sa.select(Payment).join(Referral, Referral.payment_id == Payment.id)
-    paid = session.scalars(waiting.where(Referral.state == ReferralState.PENDING, Payment.paid_at < now))
+    orders = sa.select(Payment).join(Referral, Referral.payment_id == Payment.id)
+    waiting = (Referral.state == ReferralState.PENDING, Payment.paid_at < now, User.suspended_at.is_(None))
+    paid = session.scalars(orders.outerjoin(User, User.id == Payment.user_id).where(*waiting))
     return [each for each, period in list_periods(session, paid.all()).items() if period.ends_at <= now]
 
 
@@ -200,6 +199,9 @@ def _decide(session: Session, payment_id: UUID, is_same_card: bool) -> bool:
     row, order = _lock(session, payment_id)
     if row.state is not ReferralState.PENDING:
         return True
+    if order.user_id and not _is_first(session, order):  # several may wait to be paid, each naming a person
+        session.delete(row)
+        return True
     refusal = _find_refusal(session, row, order, is_same_card=is_same_card)
     if refusal or order.user_id is None or row.user_id is None:
         _end(row, ReferralState.REFUSED, refusal)
@@ -237,6 +239,12 @@ def _find_refusal(
     return None
 
 
+def _is_first(session: Session, order: Payment) -> bool:
+    earlier = sa.tuple_(Payment.paid_at, Payment.id) < (order.paid_at, order.id)
+    mine = sa.select(Payment.id).where(Payment.user_id == order.user_id, earlier)
+    return session.scalar(mine.limit(1)) is None
+
+
 def _is_kept(session: Session, order: Payment) -> bool:
     """Whether an order was neither withdrawn nor paid back whole, unless for time only."""
     withdrawn = has_event(session, order, PaymentEventKind.WITHDRAWN)
@@ -244,12 +252,12 @@ def _is_kept(session: Session, order: Payment) -> bool:
 
 
 def _list_addresses(session: Session, user_id: UUID) -> set[str]:
-    """Return the mailboxes, without tags, and numbers of a user, also those that wait or were left lately."""
+    """Return the mailboxes, by one name each, and numbers of a user, also those that wait or were left lately."""
     mine = sa.select(Contact).where(
         Contact.user_id == user_id, Contact.channel.in_((Channel.EMAIL, Channel.SMS))
     )
     return {
-        _TAG.sub("", fold_address(text))
+        name_mailbox(text)
         for each in session.scalars(mine)
         for text in (each.address, each.new_address, each.former_address)
         if text
@@ -324,7 +332,7 @@ def _tell(session: Session, row: Referral, grant: Grant, length: timedelta, give
         "amount": 0,
         "ends": grant.ends_at.isoformat(),
     }
-    key = f"credited:{given}:{row.payment_id}:{grant.user_id}"
+    key = f"credited:{given}:{grant.id}"
     write_message(session, grant.user_id, "credited", params, key)
 
 
@@ -332,7 +340,8 @@ def take_back(session: Session, payment_id: UUID) -> bool:
     """Take back what is unused of both grants where the money of their order went back; return whether it did."""
     row, order = _lock(session, payment_id)
     disputed = read_balances(session, order.id).disputed
-    if row.state is not ReferralState.GIVEN or (_is_kept(session, order) and not disputed):
+    is_kept = _is_kept(session, order)
+    if row.state is not ReferralState.GIVEN or (is_kept and not disputed):
         return False
     row.reason = None
     for grant_id in (row.friend_grant_id, row.grant_id):
@@ -340,6 +349,8 @@ def take_back(session: Session, payment_id: UUID) -> bool:
         if grant and grant.ends_at > clock() and not _shorten(session, row, grant):
             row.reason = ReferralReason.CHARGE_TOLD
     _end(row, ReferralState.TAKEN_BACK, row.reason)
+    if is_kept and row.reason is None:  # the end of the dispute decides again
+        row.state, row.decided_at, row.days = ReferralState.PENDING, None, 0
     return True
 
 

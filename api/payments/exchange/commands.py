@@ -5,7 +5,7 @@ Stripe forgets an idempotency key after 24 hours, and repeats for as long an err
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -14,12 +14,13 @@ import structlog
 from api.models.base import session, write_once
 from api.models.payment import Payment, Refund, RefundStatus, Subscription, WatchCredit
 from api.models.stripe_event import CommandKind, StripeCommand
-from api.payments.exchange.objects import OBJECT_TYPES, RENEWAL
+from api.payments.exchange.objects import MOVED, OBJECT_TYPES, RENEWAL
 from api.payments.gateway.client import call
 from api.payments.gateway.errors import MISSING, NO_INTENT, StripeAway, StripeRefused
 from api.payments.gateway.facts import Facts, InvoiceFacts, Metadata, RefundFacts, read_list
 from api.payments.gateway.outbox import end_command, put_off, take_attempt
 from api.payments.ledger import notices
+from api.payments.ledger.grants import move_given_days
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import note_refusal, record_refund
 from api.payments.ledger.stripe_ids import (
@@ -34,6 +35,7 @@ from api.payments.ledger.stripe_ids import (
 from api.payments.ledger.watch_credits import InvoiceWish, pay_instead, read_invoice_wish
 from configs.ground.clock import clock
 
+_CHARGING = timedelta(hours=2)  # before the end of a period, in which Stripe may begin to charge the next one
 log = structlog.get_logger(__name__)
 
 
@@ -266,7 +268,13 @@ def _charge_at(subscription_id: UUID, stripe_id: str | None, at: datetime) -> No
     if stripe_id is None:
         raise StripeAway("the subscription's id is not known yet")
     facts = OBJECT_TYPES["subscription"].fetch(stripe_id)
-    if facts.ended_at or (facts.item and facts.item.current_period_end == at):
+    if facts.ended_at or facts.item is None or facts.item.current_period_end == at:
+        return
+    if facts.item.current_period_end < clock() + _CHARGING:
+        raise StripeAway("the charge that was to move is being made")
+    if facts.status != MOVED and facts.item.current_period_end > at:  # it was made: the one after it moves
+        length = facts.item.current_period_end - facts.item.current_period_start
+        write_once(move_given_days, subscription_id, facts.item.current_period_start, length)
         return
     wish: Any = {"trial_end": int(at.timestamp()), "proration_behavior": "none"}
     try:

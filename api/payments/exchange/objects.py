@@ -65,7 +65,7 @@ from configs.ground.clock import clock
 _PAID = ("paid", "no_payment_required")
 _NEVER_PAID = ("requires_payment_method", "canceled")  # of a PaymentIntent whose session is complete
 RENEWAL = "subscription_cycle"  # why the invoice of a later month was made
-_MOVED = "trialing"  # its next charge was moved: what was paid ends when it did
+MOVED = "trialing"  # its next charge was moved: what was paid ends when it did
 _NOT_ASKED_FOR = ("payment_failed", "payment_disputed")  # Stripe's reasons; other mails tell of these
 # Stripe's words for an end; by all others (`warning_…`, `needs_response`, `appeal_…`, …) it is open.
 _ENDS = {
@@ -268,7 +268,7 @@ def _apply_subscription(session: Session, facts: SubscriptionFacts) -> None:
         undo_notices(session, row.id)
     if facts.ends_at:
         end_early_grace(session, row.id, facts.ends_at)
-    if (item := facts.item) and facts.status != _MOVED:
+    if (item := facts.item) and facts.status != MOVED:
         row.period_starts_at, row.period_ends_at = item.current_period_start, item.current_period_end
 
 

@@ -134,6 +134,19 @@ def _select_given_end(user_id: Any, name: Any) -> sa.ScalarSelect[datetime]:
     return sa.select(sa.func.max(given.ends_at)).where(*mine).scalar_subquery()
 
 
+def move_given_days(session: Session, subscription_id: UUID, since: datetime, by: timedelta) -> None:
+    """Move the days for friends' orders, and the next charge, behind a period that was charged before they could be."""
+    row = session.get_one(Subscription, subscription_id)
+    if row.user_id is None:
+        return
+    lock_user(session, row.user_id)
+    session.refresh(row, with_for_update=True)
+    mine = (Grant.user_id == row.user_id, Grant.source == FRIEND, Grant.plan == row.plan)
+    for grant in session.scalars(sa.select(Grant).where(*mine, Grant.starts_at >= since)):
+        grant.starts_at, grant.ends_at = grant.starts_at + by, grant.ends_at + by
+        row.charge_at = max(grant.ends_at, row.charge_at or grant.ends_at)
+
+
 def find_covered_end(session: Session, payment: Payment) -> datetime | None:
     """Return until when what a renewal's subscription paid lasts, with the days for friends' orders behind it."""
     paid = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None

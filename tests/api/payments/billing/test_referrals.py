@@ -12,7 +12,7 @@ from api.models.base import session
 from api.models.notification import Notification
 from api.models.payment import Payment, Subscription
 from api.models.referral import Referral, ReferralReason, ReferralState
-from api.models.user import Channel, Contact, Grant
+from api.models.user import Channel, Contact, Grant, User
 from api.payments.billing.referrals import write_friend_link
 from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
@@ -143,6 +143,13 @@ def dispute(friend: Till, order: Payment) -> None:
     friend.shop.deliver()
 
 
+def lose(friend: Till, order: Payment) -> None:
+    dispute(friend, order)
+    (known,) = friend.shop.control.objects("dispute")
+    friend.shop.control.close_dispute(known["id"], "lost")
+    friend.shop.deliver()
+
+
 def withdraw(friend: Till, order: Payment) -> None:
     take_back(order.id)
     friend.shop.deliver()
@@ -184,7 +191,9 @@ def delete(friend: Till) -> None:
 
 
 def move_mailbox(friend: Till) -> None:
-    change(Contact, Contact.user_id == friend.person.id, new_address="camille+2@example.org")
+    """Have both accounts name one mailbox, in two spellings."""
+    change(Contact, Contact.user_id != friend.person.id, address="camille.m@gmail.com")
+    change(Contact, Contact.user_id == friend.person.id, new_address="Cami.llem+2@googlemail.com")
 
 
 def test_who_pays_with_the_same_card_gets_no_days_and_stripe_away_decides_nothing(
@@ -199,7 +208,7 @@ def test_who_pays_with_the_same_card_gets_no_days_and_stripe_away_decides_nothin
     assert (row.state, row.reason) == (REFUSED, ReferralReason.ONESELF)
 
 
-@pytest.mark.parametrize("act", [refund, dispute])
+@pytest.mark.parametrize("act", [refund, lose])
 def test_what_goes_back_later_takes_back_what_is_unused_and_the_charge_is_where_it_was(
     till: Till, friend: Till, act: Act
 ) -> None:
@@ -228,6 +237,63 @@ def buy_first(till: Till, friend: Till) -> Payment:
     till.sign_in()
     till.buy(TOTAL)
     return order
+
+
+def test_a_dispute_takes_days_back_until_it_is_won(till: Till, friend: Till) -> None:
+    order = buy_first(till, friend)
+    decide(friend)
+    dispute(friend, order)
+    assert decide(friend, days=0).state is ReferralState.PENDING
+    assert list_given(till) == []
+    (known,) = friend.shop.control.objects("dispute")
+    friend.shop.control.close_dispute(known["id"], "won")
+    friend.shop.deliver()
+    row = decide(friend, days=0)
+    assert (row.state, row.days) == (GIVEN, 5)
+    assert list_told(till) == ["charge", "taken_back", "charge"]
+
+
+def test_a_friend_counts_once_however_many_orders_wait_to_be_paid(till: Till, friend: Till) -> None:
+    till.buy(TOTAL)
+    answers = []
+    for _ in range(2):
+        answers.append(friend.order(WEEK, friend=token(till)))
+        friend.shop.pass_time(minutes=12)
+    for each in answers:
+        friend.pay(each, "paypal")
+    hand_over()
+    assert len(rows(Referral)) == 2
+    assert (decide(friend).state, len(rows(Referral)), len(list_given(till))) == (GIVEN, 1, 1)
+
+
+def test_the_days_of_a_suspended_friend_wait(till: Till, friend: Till) -> None:
+    till.buy(TOTAL)
+    buy_by_link(till, friend)
+    change(User, User.id == friend.person.id, suspended_at=clock(), suspended_because="abuse")
+    assert decide(friend).state is ReferralState.PENDING
+    change(User, User.id == friend.person.id, suspended_at=None, suspended_because=None)
+    assert decide(friend, days=0).state is GIVEN
+
+
+def test_a_charge_made_while_stripe_was_away_shortens_no_paid_month(till: Till, friend: Till) -> None:
+    till.buy(TOTAL)
+    buy_by_link(till, friend)
+    (row,) = rows(Subscription)
+    paid_until = row.period_ends_at
+    till.shop.control.mode("error_500", path="/v1/subscriptions")
+    decide(friend)
+    till.shop.pass_time(seconds=(paid_until - clock()).total_seconds() + 7200)
+    till.shop.control.mode("normal")
+    for _ in range(3):
+        till.shop.pass_time(hours=2)
+        send_commands()
+    (row,) = rows(Subscription)
+    (known,) = till.shop.control.objects("subscription")
+    (given,) = rows(Grant, Grant.user_id == till.person.id, Grant.source == "friend")
+    paid = [each for each in till.shop.control.objects("invoice") if each["amount_paid"]]
+    assert (len(paid), given.starts_at > paid_until + timedelta(days=27)) == (2, True)
+    assert known["items"]["data"][0]["current_period_end"] == given.ends_at.timestamp()
+    assert (row.charge_at, given.ends_at - given.starts_at) == (given.ends_at, timedelta(days=5))
 
 
 def test_a_charge_whose_day_is_told_stays(till: Till, friend: Till) -> None:
