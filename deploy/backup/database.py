@@ -5,9 +5,11 @@ which psycopg2 refuses to read the log.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import datetime
+from subprocess import Popen
+from tempfile import TemporaryFile
 from typing import Any, NamedTuple
 
 import psycopg2
@@ -18,6 +20,7 @@ from configs.ground.database import database_seconds, database_url
 from deploy.backup import AlreadyRunning, BackupError
 from deploy.postgres_tools import find_tool
 
+_LAST_LINES = 600  # characters of a tool's errors
 SLOT = "rdvpriority_backup"
 _LOCK = 0x72647662  # "rdvb"; the second number of the lock is the kind's
 # A server that vanished is noticed within about ten seconds.
@@ -128,6 +131,27 @@ def tool_command(name: str, *arguments: str) -> list[str]:
             f"{name} is not installed: install PostgreSQL's client programs of the server's version"
         )
     return [str(found), *arguments]
+
+
+@contextmanager
+def run_tool(
+    command: list[str], *, describe: Callable[[], str] = str, **options: Any
+) -> Iterator[Popen[bytes]]:
+    """Run a tool, whose pipes the block reads or writes.
+
+    Raises:
+        BackupError: it failed; the text has what `describe` says, and the end of its errors.
+    """
+    with TemporaryFile() as errors, Popen(command, stderr=errors, **options) as tool:
+        try:
+            yield tool
+        except BaseException:
+            tool.kill()
+            raise
+        if code := tool.wait():
+            errors.seek(0)
+            said = " ".join(errors.read().decode("utf-8", "replace").split())[-_LAST_LINES:]
+            raise BackupError(f"{describe()}{command[0].rpartition('/')[2]} ended with {code}: {said}")
 
 
 def tool_environment() -> dict[str, str]:

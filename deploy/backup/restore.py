@@ -9,16 +9,16 @@ import re
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen, run
-from tempfile import TemporaryFile
+from subprocess import DEVNULL, PIPE, run
 
 import structlog
 from pyrage.x25519 import Identity
 
 from configs.ground.object_store import Blobs
 from deploy.backup import BackupError, DamagedBackup
-from deploy.backup.database import parse_lsn
+from deploy.backup.database import parse_lsn, run_tool
 from deploy.backup.encryption import decrypt_stream
 from deploy.backup.manifest import Manifest
 from deploy.backup.object_stream import read_parts
@@ -95,23 +95,15 @@ def _fetch_log(blobs: Blobs, identities: Sequence[Identity], plan: Plan, folder:
 
 def _unpack(blobs: Blobs, identities: Sequence[Identity], base: Manifest, into: Path) -> None:
     command = ["tar", "--extract", "--gzip", "--no-same-owner", "--file", "-", "--directory", str(into)]
-    with TemporaryFile() as errors, Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=errors) as tar:
+
+    def describe() -> str:
+        return f"the base backup cannot be unpacked, with {shutil.disk_usage(into).free >> 20} MB free "
+
+    with run_tool(command, describe=describe, stdin=PIPE, stdout=DEVNULL) as tar:
         assert tar.stdin  # noqa: S101 -- for the type: it is a pipe
-        try:
+        with suppress(BrokenPipeError):  # tar ended: its exit code says why
             decrypt_stream(read_parts(blobs, base), tar.stdin.write, identities, base.folder)
             tar.stdin.close()
-        except BrokenPipeError:
-            pass  # tar ended: its exit code says why
-        except BaseException:
-            tar.kill()
-            raise
-        if code := tar.wait():
-            errors.seek(0)
-            said = " ".join(errors.read().decode("utf-8", "replace").split())[-600:]
-            free = shutil.disk_usage(into).free >> 20
-            raise BackupError(
-                f"the base backup cannot be unpacked, with {free} MB free tar ended with {code}: {said}"
-            )
 
 
 def _check_identity(into: Path, base: Manifest) -> None:

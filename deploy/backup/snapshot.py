@@ -7,8 +7,7 @@ import select
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from subprocess import PIPE, Popen
-from tempfile import TemporaryFile
+from subprocess import PIPE
 from threading import Event
 from typing import IO, NamedTuple
 
@@ -25,6 +24,7 @@ from deploy.backup.database import (
     hold_lock,
     read_revision,
     read_server,
+    run_tool,
     tool_command,
     tool_environment,
 )
@@ -33,7 +33,6 @@ from deploy.backup.manifest import MANIFEST, Kind, Manifest, make_name
 from deploy.backup.object_stream import PartWriter, put_patiently
 from deploy.backup.wal_archive import find_stretch, read_archive
 
-_LAST_LINES = 600  # characters of a tool's errors
 _LOOK = 0.5  # seconds between two looks whether the program is to end
 _BLOCK = 1 << 16
 
@@ -142,8 +141,9 @@ def _open_source(kind: Kind, stopped: Event) -> Iterator[Callable[[int], bytes]]
         command = (
             tool_command("pg_basebackup", *_BASE) if kind is Kind.BASE else tool_command("pg_dump", *_DUMP)
         )
-        with _run_tool(command) as output:
-            yield _read_until(output, stopped)
+        with run_tool(command, stdout=PIPE, env=tool_environment()) as tool:
+            assert tool.stdout  # noqa: S101 -- for the type: it is a pipe
+            yield _read_until(tool.stdout, stopped)
 
 
 def _read_until(pipe: IO[bytes], stopped: Event) -> Callable[[int], bytes]:
@@ -161,26 +161,3 @@ def _read_until(pipe: IO[bytes], stopped: Event) -> Callable[[int], bytes]:
 def _end_if(stopped: Event) -> None:
     if stopped.is_set():
         raise Stopped("the backup is stopped: it is made again when the service runs")
-
-
-@contextmanager
-def _run_tool(command: list[str]) -> Iterator[IO[bytes]]:
-    """Run a tool, and give its output.
-
-    Raises:
-        BackupError: it failed; the text has the end of its errors.
-    """
-    with (
-        TemporaryFile() as errors,
-        Popen(command, bufsize=0, stdout=PIPE, stderr=errors, env=tool_environment()) as tool,
-    ):
-        assert tool.stdout  # noqa: S101 -- for the type: it is a pipe
-        try:
-            yield tool.stdout
-        except BaseException:
-            tool.kill()
-            raise
-        if code := tool.wait():
-            errors.seek(0)
-            said = " ".join(errors.read().decode("utf-8", "replace").split())[-_LAST_LINES:]
-            raise BackupError(f"{command[0].rpartition('/')[2]} ended with {code}: {said}")
