@@ -27,10 +27,6 @@ class Refusal(Exception):
         self.known = [value if isinstance(value, int) else str(value) for value in known]
         self.status = status
 
-    def body(self) -> dict[str, object]:
-        """Return the JSON body."""
-        return {"error": self.error, "known": self.known} if self.known else {"error": self.error}
-
 
 @web.middleware
 async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -38,7 +34,8 @@ async def refusals(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         return await handler(request)
     except Refusal as refusal:
-        return web.json_response(refusal.body(), status=refusal.status)
+        known = {"known": refusal.known} if refusal.known else {}
+        return web.json_response({"error": refusal.error, **known}, status=refusal.status)
 
 
 class Body(BaseModel):

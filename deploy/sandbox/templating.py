@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from jinja2 import DictLoader, Environment, StrictUndefined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 _FOLDER: Final = Path(__file__).parent
 STATIC: Final = _FOLDER / "static"
@@ -26,18 +27,16 @@ def _read_pages() -> Iterator[tuple[str, str]]:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=DictLoader(dict(_read_pages())),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-
-
-def add_filter(name: str, write: Callable[..., str]) -> None:
-    """Let templates write values by a function."""
-    _environment().filters[name] = write
+    made.filters["euros"] = lambda cents: f"{cents // 100},{cents % 100:02} €"
+    made.filters["day"] = lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%d/%m/%Y}"
+    return made
 
 
 def render(template: str, **values: object) -> str:

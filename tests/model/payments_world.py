@@ -346,7 +346,7 @@ class PaymentsWorld:
     def settle(self, *, lost: bool) -> None:
         """Let Stripe answer again, deliver or lose all events, and wait until nothing is left to do."""
         self.stripe.trouble.clear()
-        self.stripe.control(controls.begin_refunds, "succeeded")
+        self.stripe.control(controls.choose, refunds_begin="succeeded")
         self._shift(timedelta(minutes=1))
         if lost:
             self.waiting.clear()

@@ -142,11 +142,13 @@ class Selling(RuleBasedStateMachine):
 
     @rule(which=number)
     def send_a_refund_back(self, which: int) -> None:
-        self.world.stripe.control(controls.fail_refund, self.world.choose("refund", which))
+        self.world.stripe.control(
+            controls.settle_refund, self.world.choose("refund", which), "failed", "expired_or_canceled_card"
+        )
 
     @rule(status=st.sampled_from(BEGINNINGS))
     def begin_refunds(self, status: str) -> None:
-        self.world.stripe.control(controls.begin_refunds, status)
+        self.world.stripe.control(controls.choose, refunds_begin=status)
 
     @rule(which=number, status=st.sampled_from(SETTLED))
     def settle_a_refund(self, which: int, status: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+from calendar import monthrange
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,14 +67,9 @@ class BillingClock:
 def add_months(start: int, months: int) -> int:
     """Return the same day and time some months on, or that month's last day, in UTC."""
     begin = datetime.fromtimestamp(start, UTC)
-    month = begin.month - 1 + months
-    year, month = begin.year + month // 12, month % 12 + 1
-    for day in range(begin.day, 27, -1):
-        try:
-            return int(begin.replace(year=year, month=month, day=day).timestamp())
-        except ValueError:
-            continue
-    return int(begin.replace(year=year, month=month).timestamp())
+    year, month = divmod(begin.year * 12 + begin.month - 1 + months, 12)
+    day = min(begin.day, monthrange(year, month + 1)[1])
+    return int(begin.replace(year=year, month=month + 1, day=day).timestamp())
 
 
 def _read_seconds() -> int:
@@ -90,10 +86,6 @@ class Account:
     after_retries: str = "cancel"  # what becomes of a subscription that no retry could collect: AFTER_RETRIES
     refunds_begin: str = "succeeded"  # BEGINNINGS of resources/money_back.py
     draft_seconds: int = 3600  # from a renewal's draft to its first payment; up to 72 h while a webhook fails
-    cause: tuple[str | None, str | None] = (
-        None,
-        None,
-    )  # request id and idempotency key of the API call under way
     listener: Callable[[Json], None] = lambda _: None  # called with each new event
     _objects: dict[str, dict[str, Json]] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -148,17 +140,16 @@ class Account:
         wished = fields.items()
         return [each for each in self.all(kind) if all(each.get(name) == value for name, value in wished)]
 
-    def emit(self, kind: str, thing: Json, previous: Json | None = None) -> None:
-        """Make an event of an object as it is now; ``previous`` are the values that changed, as they were."""
+    def emit(self, kind: str, thing: Json) -> None:
+        """Make an event of an object as it is now."""
         event = {
             "id": new_id("evt"),
             "object": "event",
             "api_version": API_VERSION,
             "created": self.clock.now(),
-            "data": {"object": show(thing)} | ({"previous_attributes": previous} if previous else {}),
+            "data": {"object": show(thing)},
             "livemode": self.live,
             "pending_webhooks": 1,
-            "request": dict(zip(("id", "idempotency_key"), self.cause, strict=True)),
             "type": kind,
         }
         self.add(event)
@@ -166,7 +157,6 @@ class Account:
 
     def change(self, thing: Json, kind: str, **values: Any) -> Json:
         """Set values of an object and emit an event of this type; return the object."""
-        previous = {name: thing.get(name) for name in values if thing.get(name) != values[name]}
         thing.update(values)
-        self.emit(kind, thing, show(previous))
+        self.emit(kind, thing)
         return thing

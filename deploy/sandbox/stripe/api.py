@@ -21,7 +21,6 @@ from deploy.sandbox.stripe.account import API_VERSION
 from deploy.sandbox.stripe.objects import Json, StripeError, cut_list, new_id, show
 from deploy.sandbox.stripe.parameters import Page, Parameters, decode_fields, list_kind, read_parameters
 from deploy.sandbox.stripe.resources import (
-    balance,
     catalogue,
     checkout,
     invoices,
@@ -70,21 +69,21 @@ CALLS: Final[dict[tuple[str, str], tuple[type[Parameters], Operation]]] = {
     ("POST", "/v1/subscriptions/{}"): (subscriptions.Change, renewals.update_subscription),
     ("DELETE", "/v1/subscriptions/{}"): (subscriptions.Cancellation, subscriptions.cancel_subscription),
     ("POST", "/v1/customers/{}"): (subscriptions.CustomerChange, subscriptions.update_customer),
-    ("GET", "/v1/invoices"): (invoices.InvoicePage, invoices.list_invoices),
+    ("GET", "/v1/invoices"): _list("invoice", "/v1/invoices", "subscription"),
     ("POST", "/v1/invoices/create_preview"): (invoices.Preview, invoices.preview_invoice),
     ("GET", "/v1/invoices/{}"): _retrieve("invoice"),
     ("GET", "/v1/invoices/{}/lines"): (Page, invoices.list_lines),
     ("POST", "/v1/invoices/{}/void"): (Parameters, invoices.void_invoice),
     ("GET", "/v1/invoice_payments"): _list("invoice_payment", "/v1/invoice_payments", "invoice"),
     ("POST", "/v1/invoiceitems"): (invoices.NewItem, invoices.create_invoice_item),
-    ("GET", "/v1/invoiceitems"): (invoices.ItemPage, invoices.list_invoice_items),
+    ("GET", "/v1/invoiceitems"): _list("invoiceitem", "/v1/invoiceitems", "customer"),
     ("DELETE", "/v1/invoiceitems/{}"): (Parameters, invoices.delete_invoice_item),
     ("POST", "/v1/coupons"): (catalogue.NewCoupon, catalogue.create_coupon),
     ("POST", "/v1/billing_portal/sessions"): (subscriptions.NewPortal, subscriptions.create_portal_session),
     ("GET", "/v1/disputes"): _list("dispute", "/v1/disputes", "payment_intent"),
     ("GET", "/v1/disputes/{}"): _retrieve("dispute"),
     ("GET", "/v1/charges"): _list("charge", "/v1/charges", "payment_intent"),
-    ("GET", "/v1/balance_transactions"): (balance.TransactionPage, balance.list_transactions),
+    ("GET", "/v1/balance_transactions"): _list("balance_transaction", "/v1/balance_transactions"),
     ("GET", "/v1/radar/early_fraud_warnings/{}"): _retrieve("radar.early_fraud_warning"),
     ("GET", "/v1/events"): _list("event", "/v1/events"),
 }
@@ -233,20 +232,17 @@ class Api:
             headers |= {"Original-Request": saved.headers["Request-Id"], "Idempotent-Replayed": "true"}
             return ApiAnswer(saved.status, saved.body, headers)
         run = read_call(call.method, call.path, told)  # what is refused here is not kept: nothing was begun
-        made = refuse(break_error()) if broken else self._run(call, run, request_id)
+        made = refuse(break_error()) if broken else self._run(run, request_id)
         answer = ApiAnswer(made.status, made.body, headers, moment, asked)
         if call.key is not None:
             self._saved[call.key] = answer
         return answer
 
-    def _run(self, call: ApiCall, run: Callable[[Account], Json], request_id: str) -> ApiAnswer:
-        self._account.cause = (request_id, call.key)
+    def _run(self, run: Callable[[Account], Json], request_id: str) -> ApiAnswer:
         try:
             return ApiAnswer(_SUCCESS, _dump(run(self._account)))
         except StripeError as error:
             return refuse(error, request_id)
-        finally:
-            self._account.cause = (None, None)
 
 
 def refuse(error: StripeError, request_id: str | None = None) -> ApiAnswer:

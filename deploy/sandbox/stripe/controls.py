@@ -30,6 +30,7 @@ Control = Callable[..., Any]
 _CHOICES: Final = {
     "after_retries": renewals.AFTER_RETRIES,
     "draft_seconds": (),
+    "refunds_begin": money_back.BEGINNINGS,
 }
 # By these statuses of a dispute the bank holds the money back.
 _HELD: Final = ("needs_response", "under_review", "appeal_")
@@ -84,22 +85,11 @@ def refund(stand_in: Stripe, payment_intent: str, amount: int | None = None) -> 
     return money_back.refund_charge(stand_in.account, charge, amount, reason="requested_by_customer")
 
 
-def begin_refunds(stand_in: Stripe, status: str) -> None:
-    """Let new refunds begin as ``succeeded``, ``pending`` or ``short``, or be ``refused``: BEGINNINGS."""
-    _check(status, money_back.BEGINNINGS)
-    stand_in.account.refunds_begin = status
-
-
 def settle_refund(stand_in: Stripe, refund: str, status: str, reason: str | None = None) -> Json:
-    """End a pending refund as ``succeeded``, ``failed`` or ``canceled``; ``reason``: Stripe's ``failure_reason``."""
+    """End a refund: a pending one as of SETTLED, one that succeeded as ``failed``, with Stripe's ``failure_reason``."""
     _check(status, money_back.SETTLED)
     known = stand_in.account.find("refund", refund)
     return money_back.settle_refund(stand_in.account, known, status, reason)
-
-
-def fail_refund(stand_in: Stripe, refund: str, reason: str = "expired_or_canceled_card") -> Json:
-    """Let a refund come back: the card's bank did not take it."""
-    return settle_refund(stand_in, refund, "failed", reason)
 
 
 def dispute(
@@ -117,7 +107,6 @@ def escalate_inquiry(stand_in: Stripe, dispute: str) -> Json:
 
 def close_dispute(stand_in: Stripe, dispute: str, status: str) -> Json:
     """End a dispute as ``won`` (also after a loss) or ``lost``, an inquiry as ``warning_closed`` or ``prevented``."""
-    _check(status, money_back.OUTCOMES)
     return money_back.close_dispute(stand_in.account, stand_in.account.find("dispute", dispute), status)
 
 
@@ -144,7 +133,7 @@ def renew(stand_in: Stripe, subscription: str) -> Json:
 
 
 def choose(stand_in: Stripe, **told: Any) -> Json:
-    """Choose how renewals go: ``after_retries`` (AFTER_RETRIES), ``draft_seconds``; return both."""
+    """Choose how renewals and refunds go: ``after_retries``, ``draft_seconds``, ``refunds_begin``; return all."""
     account = stand_in.account
     for name, value in told.items():
         _check(name, tuple(_CHOICES))
@@ -245,7 +234,7 @@ def ledger(stand_in: Stripe) -> list[Json]:
 CONTROLS: Final[dict[str, Control]] = {
     control.__name__: control
     for control in (
-        pay, use_card, pay_invoice, refund, begin_refunds, settle_refund, fail_refund, dispute, escalate_inquiry,
+        pay, use_card, pay_invoice, refund, settle_refund, dispute, escalate_inquiry,
         close_dispute, warn_of_fraud, cancel_subscription, renew, choose, add_promotion_code,
         advance, move_to, webhook, state, objects, requests, take_deliveries, ledger,
     )

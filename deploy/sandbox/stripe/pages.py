@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,7 @@ from deploy.sandbox.stripe.objects import Json, StripeError
 from deploy.sandbox.stripe.resources.checkout import apply_code, authenticate_session, submit_session
 from deploy.sandbox.stripe.resources.payments import CARDS, card_of, find_card, set_default_card
 from deploy.sandbox.stripe.resources.subscriptions import ENDED, choose_end, item_of
-from deploy.sandbox.templating import add_filter, render
+from deploy.sandbox.templating import render
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -22,10 +21,6 @@ if TYPE_CHECKING:
 # Called with the account, the object that the address names, and the form sent, or what the address asks.
 Page = Callable[["Account", Json, dict[str, str]], web.Response]
 _DECLINED: Final = "Votre carte a été refusée. Essayez-en une autre."
-
-
-add_filter("euros", lambda cents: f"{cents // 100},{cents % 100:02} €")
-add_filter("day", lambda seconds: f"{datetime.fromtimestamp(seconds, UTC):%d/%m/%Y}")
 
 
 def add_page_routes(app: web.Application, stand_in: Stripe) -> None:

@@ -146,8 +146,15 @@ class Page(Parameters):
 
 
 def list_kind(account: Account, given: Page, kind: str, url: str) -> Json:
-    """Return a page of a kind's objects, the newest first: with the values of the filters, created since a moment."""
+    """Return a page of a kind's objects, the newest first: with the values of the filters, created since a moment.
+
+    Those of a customer or a subscription that there is not are refused.
+    """
     wished = given.model_dump(exclude=set(Page.model_fields), exclude_none=True)
+    for name in wished.keys() & {"customer", "subscription"}:
+        account.find(name, wished[name], name)
+    if "subscription" in wished:  # which an invoice shows within its parent only
+        wished["_subscription"] = wished.pop("subscription")
     since = given.created.gte or 0
     found = [each for each in account.where(kind, **wished) if since <= each.get("created", since)]
     return given.cut(found[::-1], url)

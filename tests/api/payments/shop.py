@@ -42,7 +42,6 @@ from configs.world.plan import PlanName, plan
 from deploy.sandbox.stripe.account import Account
 from deploy.sandbox.stripe.objects import blank
 from deploy.sandbox.stripe.objects import new_id as new_stripe_id
-from deploy.sandbox.stripe.resources.money_back import build_dispute
 from deploy.sandbox.stripe.resources.payments import add_payment_intent
 from tests.api.world import Door
 from tests.factories import get, rows, save
@@ -222,7 +221,8 @@ def list_commands() -> list[StripeCommand]:
 def add_dispute(account: Account, status: str) -> dict[str, Any]:
     """Open a dispute of the one paid charge at Stripe, by this word of Stripe's for its status."""
     (charge,) = account.where("charge", status="succeeded")
-    made = account.add(build_dispute(account, charge, charge["amount"], "general") | {"status": status})
+    about = {name: charge[name] for name in ("amount", "currency", "payment_intent")}
+    made = account.new("dispute", charge=charge["id"], reason="general", status=status, **about)
     account.emit("charge.dispute.created", made)
     return made
 

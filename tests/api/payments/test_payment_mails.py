@@ -213,7 +213,7 @@ def test_a_desk_that_closes(till: Till) -> None:
 
 
 def test_a_refund_that_does_not_arrive_at_once(till: Till) -> None:
-    till.shop.control.begin_refunds("pending")
+    till.shop.control.choose(refunds_begin="pending")
     till.buy(PlanName.URGENCE_24H)
     assert till.post("withdraw", {"paymentId": str(one(Payment).id)}).status_code == 200
     till.shop.deliver()

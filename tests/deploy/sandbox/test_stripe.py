@@ -273,7 +273,7 @@ def test_refunds_are_limited_by_what_is_left(
     with pytest.raises(stripe.InvalidRequestError) as again:
         client.v1.refunds.create({"payment_intent": intent, "amount": 1})
     assert again.value.code == "charge_already_refunded"
-    stripe_stand_in.fail_refund(rest.id)
+    stripe_stand_in.settle_refund(rest.id, "failed")
     assert client.v1.refunds.create({"payment_intent": intent}).amount == 99
 
 
@@ -300,7 +300,7 @@ def test_each_movement_of_money_is_in_the_ledger(
     client: stripe.StripeClient, intent: str, stripe_stand_in: StripeControl
 ) -> None:
     moved = [("charge", 1499)]
-    stripe_stand_in.begin_refunds("refused")
+    stripe_stand_in.choose(refunds_begin="refused")
     with pytest.raises(stripe.InvalidRequestError, match="Insufficient funds"):
         client.v1.refunds.create({"payment_intent": intent})
     for how, end, more in [
@@ -308,7 +308,7 @@ def test_each_movement_of_money_is_in_the_ledger(
         ("short", "succeeded", [-100]),
         ("pending", "failed", [-100, 100]),
     ]:
-        stripe_stand_in.begin_refunds(how)
+        stripe_stand_in.choose(refunds_begin=how)
         refund = client.v1.refunds.create({"payment_intent": intent, "amount": 100})
         assert refund.status == "pending"
         stripe_stand_in.settle_refund(refund.id, end)

@@ -136,11 +136,11 @@ def _events_are_troubled(field: Field, _spell: Spell) -> None:
 def _refuse_refunds(field: Field, _spell: Spell) -> None:
     """Stripe refuses refunds for want of balance, or lets them wait, and some of those fail."""
     control, rng = field.shop.control, field.rng
-    control.begin_refunds(status=rng.choice(("refused", "short", "pending")))
+    control.choose(refunds_begin=rng.choice(("refused", "short", "pending")))
     try:
         time.sleep(rng.uniform(10, 25))
     finally:
-        wait_until(lambda: _reaches(control.begin_refunds, status="succeeded"), what="Stripe's stand-in")
+        wait_until(lambda: _reaches(control.choose, refunds_begin="succeeded"), what="Stripe's stand-in")
         for each in control.objects("refund"):
             if each["status"] == "pending":
                 end = {"refund": each["id"], "status": rng.choice(("succeeded", "failed", "canceled"))}

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from deploy.sandbox.stripe.parameters import Page, list_kind
-
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
     from deploy.sandbox.stripe.objects import Json
@@ -17,19 +15,8 @@ if TYPE_CHECKING:
 _CATEGORIES: Final = {"adjustment": "dispute"}  # where it is not the type
 
 
-class TransactionPage(Page):
-    """All transactions, or those of one source."""
-
-    source: str | None = None
-
-
 def book_movement(account: Account, source: Json, cents: int, kind: str, *, fee: int = 0) -> Json:
     """Keep what an object moved: so many cents, negative where they left."""
     about = {"amount": cents, "net": cents - fee, "fee": fee, "currency": source["currency"]}
     about |= {"type": kind, "reporting_category": _CATEGORIES.get(kind, kind), "source": source["id"]}
     return account.new("balance_transaction", available_on=account.clock.now(), _of=source["object"], **about)
-
-
-def list_transactions(account: Account, given: TransactionPage) -> Json:
-    """GET /v1/balance_transactions: the newest first."""
-    return list_kind(account, given, "balance_transaction", "/v1/balance_transactions")

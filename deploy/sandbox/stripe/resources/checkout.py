@@ -23,7 +23,6 @@ from deploy.sandbox.stripe.resources.invoices import finalize_invoice
 from deploy.sandbox.stripe.resources.payments import (
     add_payment_intent,
     add_payment_method,
-    cancel_intent,
     finish_authentication,
     try_payment,
 )
@@ -140,7 +139,7 @@ def _run_out(account: Account, session: Json) -> None:
         return
     intent = account.get("payment_intent", session["_intent"])
     if intent is not None and intent["status"] in {"requires_payment_method", "requires_action"}:
-        cancel_intent(account, intent)
+        account.change(intent, "payment_intent.canceled", status="canceled")
     account.change(session, "checkout.session.expired", status="expired", url=None)
 
 
@@ -169,9 +168,6 @@ def _read_customer(account: Account, given: NewSession) -> Json:
     customer, email, recurring = given.customer, given.customer_email, given.mode == "subscription"
     if email and "@" not in email:
         raise StripeError(f"Invalid email address: {email}", code="email_invalid", param="customer_email")
-    if given.customer_creation and recurring:
-        message = "`customer_creation` can only be used in `payment` mode."
-        raise StripeError(message, param="customer_creation")
     usual = "always" if recurring else given.customer_creation or "if_required"
     known = account.find("customer", customer, "customer")["email"] if customer else email
     return {

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import Field
 
 from deploy.sandbox.stripe.objects import Json, StripeError, make_list, new_id
-from deploy.sandbox.stripe.parameters import Currency, Metadata, Page, Parameters, list_kind
+from deploy.sandbox.stripe.parameters import Currency, Metadata, Page, Parameters
 from deploy.sandbox.stripe.resources.catalogue import amount_off
-from deploy.sandbox.stripe.resources.payments import add_payment_intent, cancel_intent
+from deploy.sandbox.stripe.resources.payments import add_payment_intent
 
 if TYPE_CHECKING:
     from deploy.sandbox.stripe.account import Account
@@ -32,22 +32,10 @@ class NewItem(Parameters):
     subscription: str | None = None
 
 
-class InvoicePage(Page):
-    """Invoices of one subscription, or of all."""
-
-    subscription: str | None = None
-
-
 class Preview(Parameters):
     """Whose next invoice."""
 
     subscription: str
-
-
-class ItemPage(Page):
-    """Items of one customer, or of all."""
-
-    customer: str | None = None
 
 
 def draft_invoice(
@@ -56,7 +44,10 @@ def draft_invoice(
     """Make a draft of the customer's pending items, the newest first, and this line, as Stripe sorts them."""
     customer = account.find("customer", subscription["customer"])
     identifier, moment = new_id("in"), account.clock.now()
-    lines = [*_take_pending(account, subscription, identifier)[::-1], line]
+    waiting = _pending_items(account, customer["id"], subscription["id"])
+    for item in waiting:
+        item["invoice"] = identifier
+    lines = [*_show_items(account, waiting)[::-1], line]
     details = {"metadata": subscription["metadata"], "subscription": subscription["id"]}
     made = account.build(
         "invoice",
@@ -80,17 +71,25 @@ def draft_invoice(
     return made
 
 
-def make_line(account: Account, amount: int, currency: str, period: Json, **more: Any) -> Json:
-    """Build a line of an invoice."""
+def make_period_line(account: Account, subscription: Json, cents: int, start: int, end: int) -> Json:
+    """Build the line that a subscription's period costs."""
+    item, period = subscription["items"]["data"][0], {"start": start, "end": end}
+    details = {"subscription": subscription["id"], "subscription_item": item["id"]}
+    parent = _name_parent("subscription_item_details", details)
+    return _make_line(
+        account, cents, subscription["currency"], period, parent=parent, quantity=item["quantity"]
+    )
+
+
+def _make_line(account: Account, amount: int, currency: str, period: Json, **more: Any) -> Json:
     about = {"amount": amount, "currency": currency, "subtotal": amount, "period": period}
     return account.build("line_item", **about, **more)
 
 
-def name_parent(kind: str, **details: Any) -> Json:
-    """Return a line's parent, of ``invoice_item_details`` or ``subscription_item_details``."""
+def _name_parent(kind: str, details: Json) -> Json:
     nothing = dict.fromkeys(("invoice_item_details", "subscription_item_details"))
     common = {"invoice_item": None, "proration": False, "proration_details": None}
-    return {**nothing, kind: {**common, **details}, "type": kind}
+    return {**nothing, kind: common | details, "type": kind}
 
 
 def finalize_invoice(
@@ -137,21 +136,9 @@ def void_invoice(account: Account, _given: Parameters, invoice: str) -> Json:
         raise StripeError(f"You can only pass in open invoices. This invoice is {known['status']}.")
     intent = intent_of(account, known)
     if intent is not None and intent["status"] != "processing":
-        cancel_intent(account, intent)
+        account.change(intent, "payment_intent.canceled", status="canceled")
     over: Json = {"next_payment_attempt": None, "auto_advance": False}
     return account.change(known, "invoice.voided", status="void", **over)
-
-
-def list_invoices(account: Account, given: InvoicePage) -> Json:
-    """GET /v1/invoices."""
-    if given.subscription:
-        account.find("subscription", given.subscription, "subscription")
-    since, wished = (
-        given.created.gte or 0,
-        {"_subscription": given.subscription} if given.subscription else {},
-    )
-    found = [each for each in account.where("invoice", **wished) if since <= each["created"]]
-    return given.cut(found[::-1], "/v1/invoices")
 
 
 def preview_invoice(account: Account, given: Preview) -> Json:
@@ -160,10 +147,8 @@ def preview_invoice(account: Account, given: Preview) -> Json:
     if known["status"] == "canceled" or known["cancel_at"]:
         raise StripeError("No upcoming invoices for customer.", code="invoice_upcoming_none")
     item: Json = known["items"]["data"][0]
-    period = {"start": item["current_period_end"], "end": item["current_period_end"]}
-    parent = name_parent("subscription_item_details", subscription=known["id"], subscription_item=item["id"])
-    cents = item["price"]["unit_amount"] * item["quantity"]
-    line = make_line(account, cents, known["currency"], period, parent=parent, quantity=item["quantity"])
+    end, cents = item["current_period_end"], item["price"]["unit_amount"] * item["quantity"]
+    line = make_period_line(account, known, cents, end, end)
     waiting = _pending_items(account, known["customer"], known["id"])
     lines = [*_show_items(account, waiting)[::-1], line]
     made = account.build(
@@ -173,8 +158,8 @@ def preview_invoice(account: Account, given: Preview) -> Json:
         currency=known["currency"],
         customer=known["customer"],
         lines=make_list(lines, "/v1/invoices/upcoming/lines"),
-        period_end=period["end"],
-        period_start=period["start"],
+        period_end=end,
+        period_start=end,
     )
     return made | _amounts(made, None)
 
@@ -241,13 +226,6 @@ def _take_off(draft: Json, item: Json) -> None:
     draft["amount_due"] = draft["amount_remaining"] = max(draft["total"], 0)
 
 
-def list_invoice_items(account: Account, given: ItemPage) -> Json:
-    """GET /v1/invoiceitems; those of a deleted customer are refused."""
-    if given.customer:
-        account.find("customer", given.customer, "customer")
-    return list_kind(account, given, "invoiceitem", "/v1/invoiceitems")
-
-
 def _payments_of(account: Account, invoice: Json) -> list[Json]:
     return [account.find("invoice_payment", each) for each in invoice["_payments"]]
 
@@ -266,23 +244,15 @@ def _amounts(invoice: Json, coupon: Json | None) -> Json:
     return amounts | {"total_excluding_tax": total, "amount_due": due, "amount_remaining": due} | more
 
 
-def _take_pending(account: Account, subscription: Json, invoice: str) -> list[Json]:
-    waiting = _pending_items(account, subscription["customer"], subscription["id"])
-    for item in waiting:
-        item["invoice"] = invoice
-    return _show_items(account, waiting)
-
-
 def _show_items(account: Account, items: list[Json]) -> list[Json]:
     """Return the lines that an invoice has of these items."""
     lines = []
     for item in items:
-        parent = name_parent(
-            "invoice_item_details", invoice_item=item["id"], subscription=item["_subscription"]
-        )
+        details = {"invoice_item": item["id"], "subscription": item["_subscription"]}
+        parent = _name_parent("invoice_item_details", details)
         told = {"description": item["description"], "metadata": item["metadata"], "discountable": False}
         lines.append(
-            make_line(account, item["amount"], item["currency"], item["period"], parent=parent, **told)
+            _make_line(account, item["amount"], item["currency"], item["period"], parent=parent, **told)
         )
     return lines
 

@@ -129,7 +129,8 @@ def open_dispute(account: Account, charge: Json, amount: int | None = None, *, i
     if charge["disputed"] or not (amount or left):
         message = "This charge cannot be disputed: it is disputed, unpaid, or nothing is left of it."
         raise StripeError(message, code="charge_not_disputable")
-    made = account.add(build_dispute(account, charge, amount or left, "fraudulent"))
+    about = {name: charge[name] for name in ("currency", "payment_intent")} | {"charge": charge["id"]}
+    made = account.new("dispute", amount=amount or left, reason="fraudulent", **about)
     if inquiry:
         made |= {"status": _INQUIRY, "is_charge_refundable": True}
     account.emit("charge.dispute.created", made)
@@ -151,12 +152,6 @@ def _move(account: Account, dispute: Json, cents: int, *, fee: int = 0) -> None:
     dispute["balance_transactions"].append(
         show(book_movement(account, dispute, cents, "adjustment", fee=fee))
     )
-
-
-def build_dispute(account: Account, charge: Json, amount: int, reason: str) -> Json:
-    """Build a dispute that takes money; an inquiry has another status."""
-    same = {name: charge[name] for name in ("currency", "payment_intent")} | {"charge": charge["id"]}
-    return account.build("dispute", amount=amount, reason=reason, **same)
 
 
 def escalate_inquiry(account: Account, dispute: Json) -> Json:

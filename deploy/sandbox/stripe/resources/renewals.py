@@ -13,9 +13,8 @@ from deploy.sandbox.stripe.resources.invoices import (
     draft_invoice,
     finalize_invoice,
     intent_of,
-    make_line,
+    make_period_line,
     mark_paid,
-    name_parent,
 )
 from deploy.sandbox.stripe.resources.payments import finish_authentication, try_payment
 from deploy.sandbox.stripe.resources.subscriptions import (
@@ -55,16 +54,7 @@ def invoice_period(account: Account, subscription: Json, reason: str, coupon: Js
     start, end, price = item["current_period_start"], item["current_period_end"], item["price"]
     whole = add_months(subscription["billing_cycle_anchor"], subscription["_period"]) - start
     cents = round(price["unit_amount"] * item["quantity"] * (end - start) / whole)
-    line = make_line(
-        account,
-        cents,
-        subscription["currency"],
-        {"start": start, "end": end},
-        parent=name_parent(
-            "subscription_item_details", subscription=subscription["id"], subscription_item=item["id"]
-        ),
-        quantity=item["quantity"],
-    )
+    line = make_period_line(account, subscription, cents, start, end)
     invoice = draft_invoice(account, subscription, line, reason, coupon)
     subscription["latest_invoice"] = invoice["id"]
     return invoice
@@ -85,12 +75,7 @@ def _begin_trial(account: Account, subscription: Json, given: Change) -> Json:
         raise StripeError("Stripe's stand-in imitates no proration.", param="proration_behavior")
     item |= {"current_period_start": moment, "current_period_end": end}
     subscription |= {"billing_cycle_anchor": end, "_period": 0}
-    parent = name_parent(
-        "subscription_item_details", subscription=subscription["id"], subscription_item=item["id"]
-    )
-    line = make_line(
-        account, 0, subscription["currency"], {"start": moment, "end": end}, parent=parent, quantity=1
-    )
+    line = make_period_line(account, subscription, 0, moment, end)
     invoice = draft_invoice(account, subscription, line, "subscription_update")
     finalize_invoice(account, invoice)
     collect_invoice(account, invoice)
@@ -128,7 +113,7 @@ def _renew(account: Account, subscription: Json, period: int) -> None:
     item["current_period_start"] = item["current_period_end"]
     item["current_period_end"] = min(end, chosen or end)
     invoice = invoice_period(account, subscription, "subscription_cycle")
-    account.emit(_UPDATED, subscription, {"latest_invoice": None})
+    account.emit(_UPDATED, subscription)
     schedule_renewal(account, subscription)
     if subscription["status"] in {"unpaid", "paused"}:
         invoice["auto_advance"] = False  # it stays a draft

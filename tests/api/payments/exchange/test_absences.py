@@ -158,7 +158,7 @@ def test_the_book_is_checked_while_stripe_is_away(shop: Shop, camille: Person) -
 def test_cash_is_held_against_stripes_own_ledger(shop: Shop, camille: Person, sandbox: Running) -> None:
     old, new = shop.buy(camille.id), shop.buy(camille.id)
     issue_due(10)
-    shop.control.begin_refunds("pending")  # the money has left at Stripe, and is not gone here
+    shop.control.choose(refunds_begin="pending")  # the money has left at Stripe, and is not gone here
     shop.control.refund(find_intent(old), amount=100)
     shop.deliver()
     assert run_comparison()["different"] == 0

@@ -178,7 +178,7 @@ def test_a_refund_that_comes_back_can_be_made_again(shop: Shop, camille: Person)
     carry_out(CommandKind.REFUND, order_refund(payment_id, 1499))
     shop.deliver()
     (made,) = shop.control.objects("refund")
-    shop.control.fail_refund(made["id"])
+    shop.control.settle_refund(made["id"], "failed", "expired_or_canceled_card")
     shop.deliver()
     payment = get_payment(payment_id)
     assert (payment.status, payment.refunded_cents) == (PaymentStatus.COMPLETED, 0)
@@ -223,7 +223,7 @@ def test_what_an_operator_wished_or_a_bank_sent_back_is_not_repeated(
         carry_out(CommandKind.REFUND, refund_id)
         shop.deliver()
         (made,) = shop.control.objects("refund")
-        shop.control.fail_refund(made["id"])
+        shop.control.settle_refund(made["id"], "failed", "expired_or_canceled_card")
         shop.deliver()
     refund_in_dashboard(shop, payment_id, 200)
     carry_out(CommandKind.REFUND, refund_id)
@@ -242,7 +242,9 @@ def test_a_refund_made_without_an_answer_is_known_beside_one_of_the_dashboard(
     carry_out(CommandKind.REFUND, order_refund(payment_id, 1))
     shop.deliver()
     (first,) = shop.control.objects("refund")
-    shop.control.fail_refund(first["id"])  # so that Stripe has a cent more than is known here
+    shop.control.settle_refund(
+        first["id"], "failed", "expired_or_canceled_card"
+    )  # so that Stripe has a cent more than is known here
     due = order_refund(payment_id, 1498, RefundReason.WITHDRAWAL)
     shop.control.mode("reset_after", path="POST /v1/refunds")
     carry_out(CommandKind.REFUND, due)

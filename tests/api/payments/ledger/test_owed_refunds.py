@@ -116,7 +116,7 @@ def read_page(till: Till, order: Payment) -> str:
 def test_a_refund_that_a_low_balance_refuses_for_days_is_made_once_there_is_money(
     till: Till, order: Payment
 ) -> None:
-    till.shop.control.begin_refunds("refused")
+    till.shop.control.choose(refunds_begin="refused")
     withdraw(till, order)
     ask_stripe(till)
     assert (list_states(), list_troubles()) == ([], [])  # the next try may help
@@ -125,7 +125,7 @@ def test_a_refund_that_a_low_balance_refuses_for_days_is_made_once_there_is_mone
     assert len({each["idempotency_key"] for each in calls}) == len(calls) < 24
     assert list_rows() == [(BACK, "planned", "withdrawal", "InvalidRequestError")]
     assert (list_states(), list_troubles()) == (["again"], ["refund_failed"])
-    till.shop.control.begin_refunds("succeeded")
+    till.shop.control.choose(refunds_begin="succeeded")
     pass_hours(till, 12)
     assert (list_rows(), count_back(till), read_owed(order)) == (
         [(BACK, "succeeded", "withdrawal", None)], BACK, 0,
@@ -138,7 +138,7 @@ def test_a_refund_that_a_low_balance_refuses_for_days_is_made_once_there_is_mone
 def test_a_pending_refund_that_fails_is_followed_by_others_until_one_arrives(
     till: Till, order: Payment, end: tuple[str, str | None]
 ) -> None:
-    till.shop.control.begin_refunds("pending")
+    till.shop.control.choose(refunds_begin="pending")
     withdraw(till, order)
     ask_stripe(till)
     assert list_states() == ["pending"]
@@ -161,7 +161,7 @@ def test_a_debt_to_a_card_that_is_gone_is_asked_of_the_person_and_paid_by_a_tran
     withdraw(till, order)
     ask_stripe(till)
     (made,) = till.shop.control.objects("refund")
-    till.shop.control.fail_refund(made["id"], reason)
+    till.shop.control.settle_refund(made["id"], "failed", reason)
     till.shop.deliver()
     assert list_states() == ["succeeded", "by_hand"]
     assert "refund_failed" in list_troubles()
@@ -185,7 +185,9 @@ def test_a_debt_to_a_card_that_is_gone_is_asked_of_the_person_and_paid_by_a_tran
 def test_another_refund_that_is_made_later_hides_no_debt(till: Till, order: Payment) -> None:
     withdraw(till, order)
     ask_stripe(till)
-    till.shop.control.fail_refund(till.shop.control.objects("refund")[0]["id"])
+    till.shop.control.settle_refund(
+        till.shop.control.objects("refund")[0]["id"], "failed", "expired_or_canceled_card"
+    )
     till.shop.deliver()
     till.shop.control.refund(find_intent(order.id), amount=200)
     till.shop.deliver()
@@ -212,10 +214,10 @@ def test_a_pending_refund_that_a_dispute_ends_is_paid_once(
     till: Till, order: Payment, end: str, refunded: int, states: list[str]
 ) -> None:
     """Stripe lets a pending refund fail where its charge is disputed: the bank decides first."""
-    till.shop.control.begin_refunds("pending")
+    till.shop.control.choose(refunds_begin="pending")
     withdraw(till, order)
     ask_stripe(till)
-    till.shop.control.begin_refunds("succeeded")
+    till.shop.control.choose(refunds_begin="succeeded")
     (refund,) = till.shop.control.objects("refund")
     till.shop.control.settle_refund(refund["id"], "failed", "charge_for_pending_refund_disputed")
     dispute = till.shop.control.dispute(find_intent(order.id))
@@ -322,7 +324,7 @@ def test_a_payment_that_stripe_does_not_know_is_our_alarm_and_its_refund_waits(
 
 
 def test_health_names_each_refund_that_ends_its_fourteen_days(till: Till, order: Payment) -> None:
-    till.shop.control.begin_refunds("pending")
+    till.shop.control.choose(refunds_begin="pending")
     withdraw(till, order)
     ask_stripe(till)
     last = f"{clock() + timedelta(days=14):%Y-%m-%d}"
