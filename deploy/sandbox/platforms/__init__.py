@@ -94,7 +94,7 @@ class StandInPlatform:
     sites: tuple[StandIn, ...] = ()
     page: Callable[[Form], str] = "/{0.number}".format
     form_asked: Callable[[web.Request], int | None] = form_in
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
     modes: Table = field(default_factory=dict)
     mode_names: Mapping[str, str] = field(default_factory=dict)
 

@@ -7,7 +7,6 @@ that begins with ``silent-`` is never answered, one with ``gone-`` has ended.
 from __future__ import annotations
 
 import asyncio
-import base64
 import hashlib
 import itertools
 import json
@@ -19,6 +18,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.utils import base64url_decode, base64url_encode
 
 from deploy.sandbox import addresses
 from deploy.sandbox.clock import now
@@ -54,15 +54,11 @@ def _browser(subscription_id: str) -> tuple[ec.EllipticCurvePrivateKey, bytes]:
     return derive_key(f"browser {subscription_id}"), auth
 
 
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
-
-
 def make_subscription(subscription_id: str) -> dict[str, Any]:
     """Return the subscription of an id as ``PushSubscription.toJSON()`` has it."""
     key, auth = _browser(subscription_id)
     point = key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    keys = {"p256dh": _encode(point), "auth": _encode(auth)}
+    keys = {"p256dh": base64url_encode(point).decode(), "auth": base64url_encode(auth).decode()}
     return {"endpoint": f"{_ORIGIN}/send/{subscription_id}", "keys": keys}
 
 
@@ -83,8 +79,7 @@ def read_sender(authorization: str) -> tuple[str, dict[str, Any]]:
     if scheme.lower() != "vapid" or parts.keys() < {"t", "k"}:
         raise _refuse(401, "no `vapid t=…,k=…`")
     try:
-        point = base64.urlsafe_b64decode(parts["k"] + "=" * (-len(parts["k"]) % 4))
-        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+        key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), base64url_decode(parts["k"]))
         claims = jwt.decode(parts["t"], key, ["ES256"], options={"require": ["exp", "sub"]}, audience=_ORIGIN)
     except (ValueError, jwt.DecodeError) as error:
         raise _refuse(401, f"no valid token: {error}") from error

@@ -101,11 +101,6 @@ class ReceiptSender:
         self.mode = Mode("delivered")
         self.calls = OutgoingCalls("a receipt")
 
-    @property
-    def says(self) -> str:
-        """Return what a receipt says: delivered or spam."""
-        return "spam" if self.mode.name == "spam" else "delivered"
-
     def send(self, url: str, body: bytes, sign: Callable[[], dict[str, str]]) -> None:
         """Send a call as the mode says, signed when it leaves."""
         if not self.hooks or self.mode.name == "lost":

@@ -133,8 +133,9 @@ class SendGrid(MessageProvider):
 
     def send_receipts(self, request: web.Request, accepted: Accepted) -> None:  # noqa: ARG002 - as its base says
         """Call the event webhook once for all mails of the call."""
-        self._send_events(self.receipts.says, accepted.provider_id, accepted.drafts)
-        if self.receipts.says == "spam":
+        is_spam = self.receipts.mode.name == "spam"
+        self._send_events("spam" if is_spam else "delivered", accepted.provider_id, accepted.drafts)
+        if is_spam:
             self._spam_reports |= {draft.to.casefold() for draft in accepted.drafts}
 
     def _send_events(self, says: str, provider_id: str, drafts: list[OutboxDraft]) -> None:
@@ -150,14 +151,12 @@ class SendGrid(MessageProvider):
         self._spam_reports.clear()
 
     def fail(self, mode: str, seconds: int) -> web.Response:
-        """Answer in SendGrid's shape; 429 has the headers that it documents, and Retry-After."""
+        """Answer in SendGrid's shape; 429 has Retry-After."""
         if mode == "error_500":
             return _errors(500, "An unexpected error occurred.")
         if mode == "unauthorized":
             return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
-        reset = {"X-RateLimit-Reset": str(int(now().timestamp()) + seconds), "Retry-After": str(seconds)}
-        limit = {"X-RateLimit-Limit": "600", "X-RateLimit-Remaining": "0"}
-        return _errors(429, "too many requests", **limit, **reset)
+        return _errors(429, "too many requests", **{"Retry-After": str(seconds)})
 
     def reject(self, drafts: list[OutboxDraft], *, named: bool) -> web.Response:
         """Answer 400 and name the recipients' fields: no message of the call is sent."""

@@ -45,7 +45,6 @@ _CHAT: Final = re.compile(r"-?\d{1,19}|@\w{4,}")
 _LONGEST: Final = 4096
 _LARGEST: Final = 9000  # bytes with the markup, of which Telegram says nothing
 _MOST_DATA: Final = 64  # bytes of a button's callback_data
-_MOST_BUTTONS: Final = 100  # below one message
 _EDIT: Final = "editMessageText"
 _ANSWER: Final = "answerCallbackQuery"
 _METHODS: Final = ("sendMessage", _EDIT, _ANSWER, "setMyCommands", "getMe")
@@ -234,12 +233,9 @@ def _read_buttons(markup: Any) -> tuple[Button, ...]:
     """Return the buttons of `reply_markup`, row by row."""
     try:
         rows = (markup or {}).get("inline_keyboard", [])
-        found = tuple(_read_button(one, place) for place, row in enumerate(rows) for one in row)
+        return tuple(_read_button(one, place) for place, row in enumerate(rows) for one in row)
     except (TypeError, KeyError, AttributeError):
         raise refuse("can't parse reply keyboard markup JSON object") from None
-    if len(found) > _MOST_BUTTONS:
-        raise refuse("reply markup is too long")
-    return found
 
 
 def _read_button(one: dict[str, Any], row: int) -> Button:

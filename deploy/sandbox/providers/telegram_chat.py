@@ -150,11 +150,7 @@ class UpdateDesk:
         return make_result()
 
     async def _show_webhook(self, _request: web.Request) -> web.Response:
-        shown = {
-            "url": self._hook,
-            "has_custom_certificate": False,
-            "pending_update_count": len(self._waiting),
-        }
+        shown = {"url": self._hook, "pending_update_count": len(self._waiting)}
         return make_result(shown | ({"last_error_message": self._error} if self._error else {}))
 
     async def _show_page(self, request: web.Request, *, is_pressed: bool = False) -> web.Response:

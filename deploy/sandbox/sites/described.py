@@ -202,10 +202,10 @@ class DescribedPages:
             made.content_type = chosen.get("type", "text/html")
             return made
         if "text" in chosen:
-            made = web.Response(text=chosen["text"], headers=self.site.headers())
+            made = web.Response(text=chosen["text"], headers=self.site.platform.headers)
             made.enable_compression()
             return made
-        return as_json(fill(chosen["json"], known), chosen.get("status", 200), **self.site.headers())
+        return as_json(fill(chosen["json"], known), chosen.get("status", 200), **self.site.platform.headers)
 
     def _gather(self, request: web.Request) -> Known:
         form, mode = self.site.form_of(request), request[MODE]

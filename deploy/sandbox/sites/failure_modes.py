@@ -11,7 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox.addresses import ELSEWHERE
 from deploy.sandbox.listener import reset_connection
-from deploy.sandbox.sites.pages import html, redirect, render_page
+from deploy.sandbox.sites.pages import HTML, html, redirect, render_page
 
 if TYPE_CHECKING:
     from deploy.sandbox.modes import Mode
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from deploy.sandbox.sites.site import Site
 
 Instead = Callable[["Mode", web.Request, "Site"], Awaitable[web.StreamResponse]]
-_HTML: Final = {"Content-Type": "text/html; charset=utf-8"}
 _BIG: Final = 10_000_000  # bytes
 _FILLER: Final = b"<p>Les services de l'\xc3\x89tat vous informent.</p>\n" * 1024
 
@@ -44,7 +43,7 @@ async def _hang_forever(_mode: Mode, _request: web.Request, _site: Site) -> web.
 
 
 async def _begin(site: Site, request: web.Request, length: int | None = None) -> web.StreamResponse:
-    answer = web.StreamResponse(headers={**site.headers(), **_HTML})
+    answer = web.StreamResponse(headers=site.platform.headers | HTML)
     answer.content_length = length
     await answer.prepare(request)
     return answer

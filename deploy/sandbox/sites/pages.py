@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from deploy.sandbox.platforms import Planning
     from deploy.sandbox.sites.site import Site
 
+HTML: Final = {"Content-Type": "text/html; charset=utf-8"}
 
-def html(site: Site, body: str | bytes, status: int = 200, **headers: str) -> web.Response:
-    """Return an HTML answer with the site's headers; ``headers`` are written with underscores."""
-    raw = body.encode() if isinstance(body, str) else body
-    answer = web.Response(body=raw, status=status, headers=site.headers(**headers))
-    answer.headers["Content-Type"] = "text/html; charset=utf-8"
-    return answer
+
+def html(site: Site, body: str, status: int = 200) -> web.Response:
+    """Return an HTML answer with the site's headers."""
+    headers = site.platform.headers | HTML
+    return web.Response(body=body.encode(), status=status, headers=headers)
 
 
 def render_page(site: Site, template: str, status: int = 200, /, **values: object) -> web.Response:
@@ -33,7 +33,7 @@ def render_page(site: Site, template: str, status: int = 200, /, **values: objec
 
 def redirect(site: Site, location: str) -> web.Response:
     """Return a redirect (302) with the site's headers."""
-    return web.Response(status=302, headers=site.headers(Location=location))
+    return web.Response(status=302, headers=site.platform.headers | {"Location": location})
 
 
 def missing_page(site: Site) -> web.Response:

@@ -162,10 +162,6 @@ class Site:
         """Return the form that a request is about; None where this site has none of that number."""
         return self.agenda.find_form(self.platform.form_asked(request))
 
-    def headers(self, **more: str) -> dict[str, str]:
-        """Return what the site sends with every page, and ``more``, written with underscores."""
-        return {**self.platform.headers, **{name.replace("_", "-"): value for name, value in more.items()}}
-
     def set_mode(self, body: ModeBody) -> Mode:
         """Set a mode for the site or one form, as a control's body says."""
         if body.form is not None:
