@@ -205,28 +205,26 @@ class StopAlerts(Link, word="stop"):
     alerts: Annotated[tuple[UUID, ...], Field(min_length=1)]
 
 
-class AnswerAlert(Link, word="answer"):
+class NotificationLink(Link):
+    """A link of one message."""
+
+    notification: UUID
+
+
+class AnswerAlert(NotificationLink, word="answer"):
     """Says what became of the slots of a slot alert."""
 
-    notification: UUID
 
-
-class ShowSlots(Link, word="places"):  # its page says when it is too late
+class ShowSlots(NotificationLink, word="places"):  # its page says when it is too late
     """Shows what is open of the slots that a message announced; it signs nobody in."""
 
-    notification: UUID
 
-
-class ReportLook(Link, word="look", lifetime=3600.0):
+class ReportLook(NotificationLink, word="look", lifetime=3600.0):
     """Says what its reader sees of the page of the desk that a message was about."""
 
-    notification: UUID
 
-
-class OpenPage(Link, word="page", lifetime=3600.0):
+class OpenPage(NotificationLink, word="page", lifetime=3600.0):
     """Leads to the page of the desk that a reply in a chat names, and notes from which network: it signs nobody in."""
-
-    notification: UUID
 
 
 class MoveReminders(Link, word="reminder"):

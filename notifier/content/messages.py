@@ -26,6 +26,7 @@ from api.models.user import Channel
 from configs.ground.brand import SHADES
 from configs.ground.signing import write_address
 from configs.ground.text import FRENCH, RIGHT_TO_LEFT, put_beside
+from configs.settings import settings
 from configs.world.plan import PlanName, name_plan
 from notifier.content.desk_location import HOME, location_of, write_moment
 from notifier.content.message_kind_base import LinkButton, RenderedMessage, StoredText, TemplateContext
@@ -283,7 +284,8 @@ class _KindTexts:
 
     def __init__(self, kind: str, language: str, values: Mapping[str, Any]) -> None:
         self.kind, self.language = kind, language
-        self.values = clean_values(values) | read_layout(language)
+        common = {"support_email": settings().support_email or ""}
+        self.values = common | clean_values(values) | read_layout(language)
         self.words: dict[bool, TemplateModule] = {}  # by whether they are escaped
 
     def fill(self, part: str, *, escaping: bool = False) -> str:

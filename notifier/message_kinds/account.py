@@ -65,7 +65,6 @@ def _say_deleted(due: DueMessage) -> TemplateContext:
     values = {
         "renewed": due.params["renewed"],
         "refund": write_amount(back, due.language) if back else "",
-        "support_email": settings().support_email or "",
     }
     # A deleted account's own zone is deleted too.
     return TemplateContext(values | since_values(due.params["at"], HOME, due.language))
@@ -232,7 +231,6 @@ def _say_suspended(due: DueMessage) -> TemplateContext:
     values = {
         "reason": reason,
         "refund": write_amount(back, due.language) if back else "",
-        "support_email": settings().support_email or "",
         "url": account_page("contact" if reason else "dashboard"),
     }
     return TemplateContext(values)

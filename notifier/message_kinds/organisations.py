@@ -13,7 +13,6 @@ from api.models.organisation import Beneficiary, Organisation, OrganisationEnd
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from configs.ground.signing import ShowHelp, write_link
-from configs.settings import settings
 from notifier.content.desk_location import HOME, write_moment
 from notifier.content.message_kind_base import (
     ADDRESS,
@@ -54,8 +53,7 @@ def _tell_news(due: DueMessage) -> TemplateContext:
         day = write_moment(at, HOME if is_last else due.zone, due.language)[0]
     cents = format_currency(due.params.get("cents", 0) / 100, "EUR", locale=due.language)
     page = "organisation/argent" if told["what"] in _MONEY else "organisation"
-    links = {"support_email": settings().support_email or "", "url": account_page(page)}
-    return TemplateContext(told | links | {"ends": day, "sum": cents})
+    return TemplateContext(told | {"ends": day, "sum": cents, "url": account_page(page)})
 
 
 def _is_unasked(contact: Contact) -> bool:
@@ -109,10 +107,7 @@ _OWN = Recipients(_is_own, lambda contact: None if _is_own(contact) else skip_ad
 _UNASKED = Recipients(_is_unasked, lambda contact: None if _is_unasked(contact) else _ANSWERED)
 KINDS = {
     "member_invited": MessageKind(to=ADDRESS, values=_write_invitation),
-    "help_contact_removed": MessageKind(
-        to=ADDRESS,
-        values=lambda due: TemplateContext(due.params | {"support_email": settings().support_email or ""}),
-    ),
+    "help_contact_removed": MessageKind(to=ADDRESS, values=lambda due: TemplateContext(due.params)),
     "organisation_news": MessageKind(to=CONFIRMED_MAIL, values=_tell_news),
     "help_invitation": MessageKind(to=_UNASKED, values=_ask, secret=True),
     "help_ends": MessageKind(to=_OWN, values=_tell_end, secret=True),

@@ -92,7 +92,7 @@ def sell(
 def _fill(describe: Describe, sign_url: SignUrl | None, due: DueMessage) -> TemplateContext:
     url = str(settings().frontend_url)
     signed_url = sign_url(due) if sign_url and due.contact.confirmed else ""
-    values = {"url": url, "signed_url": signed_url, "support_email": settings().support_email or ""}
+    values = {"url": url, "signed_url": signed_url}
 
     def write(due: DueMessage) -> dict[str, Any]:
         paid = describe_payment(due, due.params["payment"]) if "payment" in due.params else {}
@@ -368,8 +368,7 @@ def _fill_declared(describe: DescribeDeclared, due: DueMessage) -> TemplateConte
     declared = due.session.get(Declaration, UUID(due.params["declaration"]))
     if declared is None:
         return Skip(State.SKIPPED, "declaration deleted")
-    values = {"support_email": settings().support_email or ""}
-    values |= {name: text for name, text in due.params.items() if name in ("name", "email")}
+    values = {name: text for name, text in due.params.items() if name in ("name", "email")}
 
     def write(due: DueMessage) -> dict[str, Any]:
         return _describe_declaration(due, declared) | values | describe(due, declared)

@@ -21,7 +21,6 @@ from api.models.watchability import is_desk_reported
 from configs.ground.message_groups import MessageGroup
 from configs.ground.signing import MoveReminders, ReportLook, TellHowItWent, write_link
 from configs.ground.text import FRENCH, write_time
-from configs.settings import settings
 from configs.world.prefecture import desks
 from notifier.content.desk_location import (
     HOME,
@@ -301,7 +300,7 @@ def _say_reports_decision(due: DueMessage) -> TemplateContext:
     """Return why an operator ended the reader's reports, and where to object. Params: `reason`; None: resumed."""
     reason = due.params["reason"]
     url = account_page("contact" if reason else "regards")
-    return TemplateContext({"reason": reason, "support_email": settings().support_email, "url": url})
+    return TemplateContext({"reason": reason, "url": url})
 
 
 KINDS = {

@@ -71,7 +71,7 @@ def _crawl_bare(peer: str, made: BenchStack, seconds: float) -> Work:
 
 
 def _crawl_fully(made: BenchStack, seconds: float) -> Work:
-    with made.spiders() as (spider,):
+    with made.spider() as spider:
         _warm(made)
         pages, began, used = made.requests, time.monotonic(), cpu(spider)
         let_pass(seconds)

@@ -25,7 +25,8 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         before = {process: cpu(process) for process in _ours()}
         let_pass(seconds)
         after = {process: cpu(process) for process in before if process.is_running()}
-        memory = _by_program({process: _pss(process) for process in after})
+        # Shares in MB: what a process has in common with others is counted once among them
+        memory = _by_program({each: each.memory_full_info().pss / 2**20 for each in after})
         used = _by_program({process: 100 * (after[process] - before[process]) / seconds for process in after})
     for name in sorted(memory, key=memory.__getitem__, reverse=True):
         say(f"{name}: {memory[name]:.0f} MB, {used[name]:.2f} % of a core")
@@ -54,11 +55,6 @@ def _ours() -> Iterator[psutil.Process]:
         line = " ".join(process.cmdline())
         if line and "deploy.sandbox" not in line:
             yield process
-
-
-def _pss(process: psutil.Process) -> float:
-    """Return a process's share of memory in MB: what it shares with others is counted once among them."""
-    return float(process.memory_full_info().pss / 2**20)
 
 
 def _by_program(values: dict[psutil.Process, float]) -> dict[str, float]:

@@ -31,7 +31,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
     world = BenchFixture(hosts=effort.of(204, 14), desks=effort.of(204, 14), interval=interval, hanging=4)
     looks: Looks = []
     with ground(world, HTTP_DEADLINE_SECONDS=str(effort.of(20, 3))) as made:
-        with made.spiders():
+        with made.spider():
             let_pass(interval)
             _read_arrivals(made)
             with _watch_queue(made, looks):

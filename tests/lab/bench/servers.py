@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -56,21 +56,14 @@ class Servers:
             yield
 
     @contextmanager
-    def spiders(self, systems: Sequence[str] = ("prefenligne",)) -> Iterator[list[psutil.Process]]:
-        """Run a spider for each name while the block lasts; each is at work when it begins."""
-        began = datetime.now(UTC)
-        with ExitStack() as ends:
-            logs = [self.state / f"spider-{number}-{name}.log" for number, name in enumerate(systems)]
-            processes = [
-                ends.enter_context(
-                    child([sys.executable, "-m", "scrapy", "crawl", name], log, self.environment)
-                )
-                for name, log in zip(systems, logs, strict=True)
-            ]
-            for log, process in zip(logs, processes, strict=True):
-                at_work = partial(self._at_work, process.pid, began)
-                wait_until(at_work, log, what="a spider", process=process, seconds=300)
-            yield [psutil.Process(process.pid) for process in processes]
+    def spider(self) -> Iterator[psutil.Process]:
+        """Run a spider while the block lasts; it is at work when it begins."""
+        began, log = datetime.now(UTC), self.state / "spider.log"
+        command = [sys.executable, "-m", "scrapy", "crawl", "prefenligne"]
+        with child(command, log, self.environment) as process:
+            at_work = partial(self._at_work, process.pid, began)
+            wait_until(at_work, log, what="a spider", process=process, seconds=300)
+            yield psutil.Process(process.pid)
 
     def _at_work(self, pid: int, since: datetime) -> bool:
         query = sa.text("SELECT 1 FROM checks WHERE started_at > :since AND process LIKE :pid LIMIT 1")

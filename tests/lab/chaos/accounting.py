@@ -37,11 +37,6 @@ class DeliveryAccount:
     strangers: list[Due] = field(default_factory=list)
     worst: float = 0.0
 
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing was lost, doubled without leave, told to the wrong person or too late."""
-        return not (self.lost or self.after_outage or self.doubled or self.strangers)
-
 
 def settle(
     journal: OpeningJournal, deliveries: Iterable[Delivery], now: datetime, bound: float

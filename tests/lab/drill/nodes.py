@@ -91,9 +91,9 @@ class Swarm(Engine):
             raise StepFailed("nothing runs on the second node")
         return sorted({name.removeprefix(f"{PROJECT}_") for name in found})
 
-    def settle_services(self, seconds: float = 240) -> None:
+    def settle_services(self) -> None:
         """Wait until as many tasks of each service run as are wanted, and no update goes on; raises StepFailed."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + 240
         counts = ["docker", "service", "ls", "--format", "{{.Name}} {{.Replicas}}"]
         states = [f"{PROJECT}_{name}" for name in self.services if name != "migrate"]
         updates = "{{.Spec.Name}} {{with .UpdateStatus}}{{.State}}{{end}}"
@@ -107,13 +107,13 @@ class Swarm(Engine):
                 raise StepFailed(f"not whole: {', '.join(short)}")
             time.sleep(2)
 
-    def cut(self, number: int, *, back: bool = False) -> None:
-        """Take a node's cable out, or put it back in."""
-        _ip("link", "set", f"rdv{number}", "up" if back else "down")
+    def cut_other(self, *, back: bool = False) -> None:
+        """Take the second node's cable out, or put it back in."""
+        _ip("link", "set", f"rdv{_OTHER}", "up" if back else "down")
 
-    def kill_node(self, number: int) -> None:
-        """End all of a node at once, as a machine that loses its power."""
-        node = self.nodes[number]
+    def kill_other(self) -> None:
+        """End all of the second node at once, as a machine that loses its power."""
+        node = self.nodes[_OTHER]
         listed = self.call(["docker", "ps", "--quiet", "--no-trunc"], 60, node).stdout.split()
         template = ["docker", "inspect", "--format", "{{.State.Pid}}", *listed]
         pids = [int(each) for each in self.call(template, 60, node).stdout.split()] if listed else []

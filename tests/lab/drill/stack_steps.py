@@ -55,10 +55,9 @@ def start_stack(drill: Drill) -> str:
 def cut_off(drill: Drill) -> str:
     """Cut the second node off for a while, kill it, and bring it back; slots open meanwhile."""
     swarm, took = _swarm(drill), []
-    others = swarm.nodes[1]
     for name, harm, mend in (
-        ("cut off", partial(swarm.cut, 1), partial(swarm.cut, 1, back=True)),
-        ("killed", partial(swarm.kill_node, 1), others.start),
+        ("cut off", swarm.cut_other, partial(swarm.cut_other, back=True)),
+        ("killed", swarm.kill_other, swarm.nodes[1].start),
     ):
         away = ", ".join(swarm.list_away())
         harm()

@@ -113,11 +113,8 @@ class Visitor:
 
     def await_alert(self, before: int = 0) -> dict[str, Any]:
         """Wait until more mails about slots have arrived than before; return the newest."""
-        return wait_for(lambda: self.read_alerts()[before:], "the alert of an open slot")[-1]
-
-    def read_alerts(self) -> list[dict[str, Any]]:
-        """Return this person's mails about open slots, oldest first."""
-        return self.read_mails("Réserver maintenant")
+        mails = wait_for(lambda: self.read_mails("Réserver maintenant")[before:], "the alert of an open slot")
+        return mails[-1]
 
     def read_mails(self, words: str) -> list[dict[str, Any]]:
         """Return this person's mails with these words, oldest first."""
