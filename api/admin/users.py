@@ -21,6 +21,7 @@ from api.models.contact_lookup import find_contact
 from api.models.payment import Payment
 from api.models.user import Channel, Grant, Role, User
 from api.payments.declarations.schemas import find_number
+from api.privacy.deletion import find_owned_alone
 from configs.ground.addresses import email_address, phone_number
 from configs.world.desk import Text
 
@@ -46,7 +47,7 @@ class UserDetails(Account):
 
     suspended_at: datetime | None
     suspended_because: str | None
-
+    owned_alone: str | None  # the organisation that has no other owner
     role: Role
     open_alerts: int
     former_email: str | None  # the mailbox that may take the account back
@@ -94,6 +95,8 @@ def read_user(session: Session, user_id: UUID, *, full: bool) -> UserDetails:
     if not full:
         account = {name: shorten_address(name, value) for name, value in account.items()}
     alerts = sa.select(sa.func.count()).where(Alert.user_id == user_id, Alert.closed_at.is_(None))
+    owned = find_owned_alone(session, user_id)
+    account["owned_alone"] = owned and owned.name
     account |= {"suspended_at": user.suspended_at, "suspended_because": user.suspended_because}
     return UserDetails(**account, role=user.role, open_alerts=session.scalar(alerts) or 0)
 

@@ -123,8 +123,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
         ),
         # a link's digest is of the hash
         "notifier": (
-            f"SELECT (id, role, language, password_hash, factor_ends_at, {_REPORT_WISHES}, {_MESSAGE_TIMES}),"
-            " UPDATE (updated_at)"  # to lock a row; it changes none
+            f"SELECT (id, role, language, password_hash, factor_ends_at, suspended_at, {_REPORT_WISHES},"
+            f" {_MESSAGE_TIMES}), UPDATE (updated_at)"  # to lock a row; it changes none
         ),
         "reader": (
             f"SELECT (id, role, language, wished_plan, outage_credit, last_used_at, created_at, updated_at,"

@@ -9,6 +9,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
+from api.accounts.queries import ensure_not_suspended
 from api.ground.errors import ApiError, not_found
 from api.models.audit import ActorKind, AuditEntry
 from api.models.organisation import Member, MemberRole, Organisation
@@ -60,11 +61,11 @@ def find_member(session: Session, user_id: UUID) -> Member | None:
 def read_caller(
     session: Session, user_id: UUID, request_id: str | None = None, *, also_stopped: bool = False
 ) -> Caller:
-    """Return a user as a member who may act now; `also_stopped`: what it owes is paid after its end.
+    """Return a user as a member who may act now; `also_stopped`: what is owed is paid after an end or a suspension.
 
     Raises:
-        ApiError: 404, a member of no organisation; 403 organisation-ended, or second-factor-needed where the
-            organisation asks for it.
+        ApiError: 404, a member of no organisation; 403 account-suspended, organisation-ended, or
+            second-factor-needed where the organisation asks for it.
     """
     query = sa.select(Member, Organisation, User.totp_confirmed_at).join(Organisation).join(User)
     found = session.execute(query.where(Member.user_id == user_id)).one_or_none()
@@ -72,6 +73,7 @@ def read_caller(
         raise not_found("organisation: you are a member of none")
     member, organisation, factor_since = found
     if not also_stopped:
+        ensure_not_suspended(session, user_id)
         check_alive(organisation)
     if organisation.needs_second_factor and factor_since is None:
         detail = "your organisation asks its members for a second factor: set it up by POST /api/auth/totp"

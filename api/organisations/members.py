@@ -11,11 +11,12 @@ from api.ground.limit_counters import hit_limit
 from api.ground.messages import write_message, write_to_address
 from api.ground.schemas import FieldError
 from api.models.audit import ActorKind
-from api.models.organisation import NOTICE_PERIOD, Member, MemberRole, Organisation
+from api.models.organisation import NOTICE_PERIOD, Member, Organisation
 from api.models.user import User
 from api.organisations.callers import Caller, Right, check_alive, find_member, lock_organisation, note_act
 from api.organisations.schemas import Invitation, NewRole, OwnHours
 from api.organisations.service import WAITING, organisation_members
+from api.privacy.deletion import find_owned_alone
 from configs.ground.addresses import fold_address
 from configs.ground.clock import clock
 
@@ -150,12 +151,7 @@ def _find(session: Session, caller: Caller, member_id: UUID) -> Member:
 
 def _check_owner_left(session: Session, but: Member) -> None:
     """Refuse where a member is the last owner, who is to be none."""
-    owners = sa.select(Member.id).where(
-        Member.organisation_id == but.organisation_id,
-        Member.role == MemberRole.OWNER,
-        Member.user_id.is_not(None),
-    )
-    if session.scalars(owners).all() == [but.id]:
+    if but.user_id and find_owned_alone(session, but.user_id):
         raise ApiError(409, "last-owner", "this is the last owner: make another member one first, or end it")
 
 

@@ -173,7 +173,9 @@ def _check(session: Session, user: User, now: datetime, *, understood: bool) -> 
     if user.role.is_operator:
         detail = "an operator's account acts for others: have an admin make it a plain one first"
         raise ApiError(409, "operator", detail)
-    _check_owner_left(session, user.id)
+    if (owned := find_owned_alone(session, user.id)) and owned.ends_at is None:
+        detail = "your organisation has no other owner: make another member one, or end it, first"
+        raise ApiError(409, "last-owner", detail)
     lost = list_losses(session, user.id, now)
     if lost and not understood:
         detail = (
@@ -183,19 +185,15 @@ def _check(session: Session, user: User, now: datetime, *, understood: bool) -> 
         raise ApiError(409, "plan-running", detail, lost=lost)
 
 
-def _check_owner_left(session: Session, user_id: UUID) -> None:
-    """Refuse where an organisation that goes on would have no owner any more."""
+def find_owned_alone(session: Session, user_id: UUID) -> Organisation | None:
+    """Return the organisation that has no other owner than this user."""
     others = aliased(Member)
     another = sa.exists().where(
         others.organisation_id == Member.organisation_id, others.role == MemberRole.OWNER,
         others.user_id != user_id,
     )  # fmt: skip
-    mine = sa.select(Member.id).join(Organisation).where(
-        Member.user_id == user_id, Member.role == MemberRole.OWNER, Organisation.ends_at.is_(None), ~another
-    )  # fmt: skip
-    if session.scalar(mine):
-        detail = "your organisation has no other owner: make another member one, or end it, first"
-        raise ApiError(409, "last-owner", detail)
+    mine = Member.user_id == user_id, Member.role == MemberRole.OWNER
+    return session.scalar(sa.select(Organisation).join(Member).where(*mine, ~another))
 
 
 def _end_subscriptions(session: Session, user_id: UUID, now: datetime) -> bool:

@@ -75,6 +75,7 @@ class Identity:
     ended_at: datetime | None
     verified_at: datetime | None  # since when the mailbox has confirmed the account
     has_password: bool  # none yet where a mail's link in another browser confirmed it
+    suspended_because: str | None  # an operator's words
 
 
 class _TokenManager(JWTManager):
@@ -305,7 +306,7 @@ def _select_identity() -> sa.Select[*tuple[Any, ...]]:
     """Return the query for the columns of Identity."""
     user = (User.id, User.role, User.token_version, User.totp_confirmed_at, User.language, User.time_zone)
     login = (Login.id, Login.last_used_at, Login.proven_at, Login.expires_at, Login.ended_at)
-    found = (Contact.verified_at, User.password_hash.is_not(None))
+    found = (Contact.verified_at, User.password_hash.is_not(None), User.suspended_because)
     query = sa.select(*user, *login, *found).join(Login, Login.user_id == User.id)
     query = query.outerjoin(Contact, sa.and_(Contact.user_id == User.id, Contact.channel == Channel.EMAIL))
     return query.where(User.id == sa.bindparam("user_id"), Login.id == sa.bindparam("login_id"))

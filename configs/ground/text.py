@@ -100,9 +100,8 @@ def write_first(date: str) -> str:
 def write_time(
     moment: datetime | time, style: str, *, locale: Locale | str, tzinfo: tzinfo | None = None
 ) -> str:
-    """Return an hour as its language writes it; in Arabic by 24 hours, as the official pages do."""
-    pattern = _BY_24_HOURS.get(style, style) if str(locale).startswith("ar") else style
-    return format_time(moment, pattern, tzinfo=tzinfo, locale=locale)
+    """Return an hour by 24 hours in every language, as the official pages do."""
+    return format_time(moment, _BY_24_HOURS.get(style, style), tzinfo=tzinfo, locale=locale)
 
 
 def normalize_day(text: str) -> str:

@@ -200,6 +200,6 @@ def _select_caseworkers() -> sa.Select[*tuple[Any, ...]]:
         .join(Contact, Contact.user_id == User.id)
         .where(Member.organisation_id == sa.any_(sa.bindparam("organisations", type_=UuidArray())))
         .where(Member.role.in_((MemberRole.OWNER, MemberRole.CASEWORKER)), takes_slots())
-        .where(Organisation.ends_because.is_distinct_from(OrganisationEnd.ABUSE))
+        .where(Organisation.ends_because.is_distinct_from(OrganisationEnd.ABUSE), User.suspended_at.is_(None))
         .order_by(Member.id, Contact.id)
     )  # fmt: skip

@@ -70,6 +70,8 @@ def _ask_suspend_user(id: UUID) -> Confirmation:
             "Ce qu’il a payé prend fin : l’argent des jours restants est rendu, l’abonnement ne renouvelle plus.",
             "Il peut toujours se connecter, lire, télécharger ses factures et ses données, se rétracter, supprimer.",
             "Un message lui dit la raison, et comment s’y opposer.",
+            "Son organisation continue pour les autres membres, sans lui."
+            + (f" Il est seul responsable de « {account.owned_alone} »." if account.owned_alone else ""),
         ),
         button="Suspendre ce compte",
         done="Ce compte est suspendu.",

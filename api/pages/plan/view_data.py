@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask_babel import LazyString, lazy_gettext
 
-from api.accounts.queries import find_suspension, read_account
+from api.accounts.queries import read_account
 from api.accounts.schemas import Account
 from api.alerts.open_slots import read_open_desks
 from api.alerts.queries import list_closed_alerts, read_alert_page
@@ -125,7 +125,6 @@ def read_dashboard(query: AlertQuery, ordered: PlanName | None, *, paid: bool) -
         setup = read_channel_setup(s, user_id, plan(account.plan).channels)
         is_served = account.plan is PlanName.NONE or any(alert.is_active for alert in page.items)
         stopped_last = not is_served and has_stopped_last(s, user_id)
-        suspended = find_suspension(s, user_id)
     alerts = [describe_alert(each) | {"open": open_desks.get(each.id, [])} for each in page.items]
     return {
         "payment": payment,
@@ -139,7 +138,6 @@ def read_dashboard(query: AlertQuery, ordered: PlanName | None, *, paid: bool) -
         # For which channels are tried
         "newest_alert": page.items[0].id if page.items and query.before is None else None,
         "stopped_last": stopped_last,
-        "suspended": suspended,
         "alerts": sorted(alerts, key=lambda each: not each["open"]),
         "closed": [describe_alert(each) for each in closed],
         "next": page.next,

@@ -138,7 +138,7 @@ def test_outside_the_hours_of_the_caseworker_others_are_told_and_else_a_mail_lea
     assert tell() == {camille.id: {Channel.EMAIL}}, "no slot is lost, and no phone rings"
     on = join()
     assert tell() == {on.user_id: {Channel.EMAIL}}
-    change(Member, Member.id == on.id, role=MemberRole.VIEWER)
+    change(User, User.id == on.user_id, suspended_at=clock(), suspended_because="x")
     assert tell() == {camille.id: {Channel.EMAIL}}
 
 

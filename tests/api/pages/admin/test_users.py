@@ -129,6 +129,13 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
     person = sign_in(app, camille_id)
     assert person.patch(f"/api/alerts/{alert_id}/toggle").status_code == 403
     assert problem(Till(shop, person).order(name)) == (403, "account-suspended")
+    for path, button in (
+        ("/alertes/nouvelle?prefecture=bobigny_93", ">Créer l’alerte<"),
+        (f"/formule/commande?plan={name.value}", "order-button"),
+    ):
+        page = camille.get(path)
+        assert "Commandes pour d’autres <b>" in page.text
+        assert button not in page.html
     look = {"deskId": factories.PEOPLE_S, "kind": "none"}
     assert problem(person.post("/api/reports", look)) == (403, "reporting-ended")
     assert person.get("/api/billing/history").status_code == 200
