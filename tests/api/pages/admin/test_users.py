@@ -133,9 +133,9 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
         ("/alertes/nouvelle?prefecture=bobigny_93", ">Créer l’alerte<"),
         (f"/formule/commande?plan={name.value}", "order-button"),
     ):
-        page = camille.get(path)
-        assert "Commandes pour d’autres <b>" in page.text
-        assert button not in page.html
+        unsold = camille.get(path)
+        assert "Commandes pour d’autres <b>" in unsold.text
+        assert button not in unsold.html
     look = {"deskId": factories.PEOPLE_S, "kind": "none"}
     assert problem(person.post("/api/reports", look)) == (403, "reporting-ended")
     assert person.get("/api/billing/history").status_code == 200
