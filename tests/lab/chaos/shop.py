@@ -34,7 +34,7 @@ _ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
 _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
 # Buying, renewing, refunds by the operator and in the dashboard; bills of an organisation, made and paid; withdrawals,
 # cancellations, exports, deletions.
-_OFTEN = (10, 3, 1, 1, 1, 2, 4, 3, 3, 2)
+_OFTEN = (10, 3, 1, 1, 2, 3, 4, 3, 3, 2)
 _ASK_ANOTHER = (
     HTTPStatus.CONFLICT,
     HTTPStatus.UNAUTHORIZED,
@@ -165,6 +165,7 @@ class Shop:
 
     def _pay_bill(self, rng: random.Random) -> None:
         """Pay a bill by card; sometimes the page is only opened, and paid by a later press."""
+        self.api.sign_in(_OWNER)  # pages of money ask for the password again after some minutes
         page = self.api.open_page(_OWNER, "/organisation/argent")
         bill = rng.choice(re.findall(r"/organisation/argent/([0-9a-f-]{36})/carte", page))
         token = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page))["csrf_token"]
