@@ -221,7 +221,7 @@ def test_slots_appear_in_its_twin(camille: Browser, alert: UUID) -> None:
     assert "lundi 21 décembre 2026" in after["slots"]
     assert "10:00" in after["slots"]
     assert "https://example.org/book" in after["open"]
-    assert "lundi 21 décembre 2026 : <bdi>10:00 · 10:30</bdi>" in " ".join(
+    assert "lundi 21 décembre 2026 · <bdi>10:00 · 10:30</bdi>" in " ".join(
         re.sub("</?time[^>]*>", "", after["open"]).split()
     )
     assert after["slots"].strip() in camille.get(f"/alertes/{alert}").html
