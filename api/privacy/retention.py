@@ -198,7 +198,7 @@ RULES: dict[str, Rule] = {
     # Organisations
     "organisations": Dropped(lambda now: Organisation.ended_at < now - 5 * _YEAR),  # as claims
     "watched_days": DroppedBy(_drop_watched_days),
-    # invitations that nobody accepted while their link worked; the others as long as the membership lasts
+    # an invitation ends with its link, an accepted one with the membership
     "organisation_members": Dropped(
         lambda now: Member.user_id.is_(None) & (Member.created_at <= now - NOTICE_PERIOD)
     ),

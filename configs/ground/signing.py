@@ -216,7 +216,7 @@ class AnswerAlert(NotificationLink, word="answer"):
 
 
 class ShowSlots(NotificationLink, word="places"):  # its page says when it is too late
-    """Shows what is open of the slots that a message announced; it signs nobody in."""
+    """Shows the open slots of an announcement, without a login."""
 
 
 class ReportLook(NotificationLink, word="look", lifetime=3600.0):

@@ -313,7 +313,7 @@ def _give(session: Session, row: Referral, user_id: UUID, days: int, held: Subsc
     session.flush()
     pause_excess_alerts(session, user_id)
     wake_alerts(session, user_id, "days for a friend's order")
-    _tell(session, row, grant, ends - starts, "charge" if renewing else "friend")
+    _write_grant_message(session, row, grant, ends - starts, "charge" if renewing else "friend")
     return grant.id
 
 
@@ -322,7 +322,9 @@ def _move_charge(session: Session, row: Subscription, at: datetime) -> None:
     add_command(session, CommandKind.CHARGE, row.id)
 
 
-def _tell(session: Session, row: Referral, grant: Grant, length: timedelta, given: str) -> None:
+def _write_grant_message(
+    session: Session, row: Referral, grant: Grant, length: timedelta, given: str
+) -> None:
     newest = sa.select(Payment.id).where(Payment.user_id == grant.user_id, Payment.plan == grant.plan)
     paid = session.scalar(newest.where(Payment.paid_at.is_not(None)).order_by(Payment.id.desc()).limit(1))
     params = {
@@ -355,7 +357,10 @@ def take_back(session: Session, payment_id: UUID) -> bool:
 
 
 def _shorten(session: Session, row: Referral, grant: Grant) -> bool:
-    """End a grant, and charge as much earlier; False where the day of that charge is told, or an outage waits."""
+    """End a grant, and charge as much earlier.
+
+    False where a message named the day of that charge, or where an outage waits to be given back.
+    """
     now, renewing = clock(), _find_renewing(session, grant.user_id)
     left = grant.ends_at - max(grant.starts_at, now)
     if (
@@ -368,7 +373,7 @@ def _shorten(session: Session, row: Referral, grant: Grant) -> bool:
         if grant.starts_at <= now or earlier < now + _TOLD_CHARGE or _has_open_credit(session, renewing):
             return False
         _move_charge(session, renewing, earlier)
-    _tell(session, row, grant, left, "taken_back")
+    _write_grant_message(session, row, grant, left, "taken_back")
     end_grants(session, [grant], now)
     pause_excess_alerts(session, grant.user_id)
     return True

@@ -35,7 +35,7 @@ from configs.settings import settings
 from configs.world.plan import PlanName, find_organisation_prices, organisation_prices
 
 DUE_IN, _REMINDED = timedelta(days=30), timedelta(days=7)  # from the invoice; before it is due
-_SHARES = (100, 80)  # percent of the people who may be watched at once, of which owners are told
+_SHARES = (100, 80)  # percent of the limit of people; owners get a message at each
 _HOUR = timedelta(hours=1)
 
 

@@ -34,7 +34,7 @@ CLAIMS: dict[str, Any] = {"email": EMAIL, "email_verified": True}
 
 
 class Provider:
-    """A provider whose answers a test may spoil: `spoil` changes the claims of an ID token, which is signed anew."""
+    """An OpenID Connect provider for tests: `spoil` changes the claims of an ID token, which is signed anew."""
 
     def __init__(self) -> None:
         import oidc_provider_mock

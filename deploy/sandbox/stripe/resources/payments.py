@@ -152,7 +152,7 @@ def settle_debit(account: Account, intent: Json, *, paid: bool) -> None:
 def _add_charge(account: Account, intent: Json, method: Json) -> Json:
     """Make a charge of an intent's amount: one try to take money, pending → succeeded or failed."""
     same = ("amount", "currency", "customer", "description", "metadata", "receipt_email")
-    # Two customers who pay by the same card, or the same account, are told apart by nothing here.
+    # One card, or one account, has one fingerprint for all customers.
     own = {"card": {"fingerprint": method["_card"]}, "paypal": {"payer_id": method["_card"]}}
     details = {"type": method["type"], method["type"]: own.get(method["type"])}
     means = {"payment_method": method["id"], "payment_method_details": details}
