@@ -15,7 +15,6 @@ from api.admin.users import (
     search_users,
 )
 from api.ground.paging import PageQuery
-from api.models.referral import Referral
 from api.models.user import Grant, Role
 from api.pages.admin import cells
 from api.pages.admin.area import Confirmation, Search, add_action, add_list, area
@@ -31,7 +30,6 @@ from api.pages.admin.page_data import (
 )
 from api.pages.area import Access
 from api.pages.forms import Form, Texts
-from api.payments.billing.referrals import list_referrals
 from configs.ground.clock import clock
 
 LIST = "/admin/utilisateurs"
@@ -94,13 +92,11 @@ def show_user(id: UUID) -> str:
     with audited("user.view", "user", id) as work:
         account = read_user(work.session, id, full=work.actor.sees_addresses)
         grants = list_grants(work.session, id, form.value)
-        referrals = list_referrals(work.session, id)
     none = "Ce compte n’a jamais eu de formule."
     blocks: list[Block] = [
         Facts(_list_facts(account), actions=_list_actions(account), label="Compte"),
         Table("Formules de ce compte", _GRANT_COLUMNS, grants.items, none, "Formules"),
         build_pager(form, "before", grants.next),
-        Table("Commandes par un lien d’ami", _REFERRAL_COLUMNS, referrals, "Aucune.", "Lien d’ami"),
     ]
     return render_page("Compte", blocks, crumb=("admin.list_users", "Utilisateurs"))
 
@@ -117,18 +113,6 @@ _GRANT_COLUMNS: tuple[Column[Grant], ...] = (
     Column("Au", "ends_at"),
     Column("Origine", lambda each: _SOURCES.get(each.source, each.source)),
     Column("Action", _show_grant_end),
-)
-
-
-_REFERRAL_COLUMNS: tuple[Column[Referral], ...] = (
-    Column(
-        "Commande", lambda each: cells.link(each.payment_id, "admin.show_payment", id=each.payment_id), "head"
-    ),
-    Column("Nomme", lambda each: each.user_id or "compte supprimé"),
-    Column("Jours", lambda each: f"{each.friend_days} et {each.days}"),
-    Column("État", lambda each: cells.english(each.state)),
-    Column("Raison", lambda each: cells.english(each.reason)),
-    Column("Décidé", "decided_at"),
 )
 
 

@@ -49,7 +49,7 @@ from api.pages.plan.view_data import (
 from api.pages.words import CREDIT_REASONS, PAYMENT_STATUSES, REFUND_REASONS, REFUND_STATUSES
 from api.payments.billing import service
 from api.payments.billing.queries import find_newest_order
-from api.payments.billing.referrals import read_friend_token
+from api.payments.billing.referrals import list_friend_plans, read_friend_token
 from api.payments.declarations import service as declarations
 from api.payments.declarations.cancellations import read_own_contract
 from api.payments.declarations.records import Author
@@ -59,7 +59,7 @@ from api.payments.invoices.queries import list_payment_invoices
 from api.web.auth import current_identity, current_user, current_user_id
 from configs.ground.text import choose_page_language
 from configs.settings import settings
-from configs.world.plan import PlanName, name_plan, plans
+from configs.world.plan import PlanName, name_plan
 from configs.world.prefecture import prefectures
 from configs.world.sales_terms import WITHDRAW_PATH
 
@@ -103,9 +103,7 @@ def show_friend_link(token: str) -> str:
         raise not_found("page")
     read_friend_token(token)
     keep_friend(token)
-    return render_template(
-        "friends/friend.html", sold=[each for each in plans().values() if each.friend_days]
-    )
+    return render_template("friends/friend.html", sold=list_friend_plans())
 
 
 @area.page("/formule/commande", Access.PERSONAL)

@@ -32,7 +32,7 @@ from api.payments.billing.queries import (
     read_subscription,
 )
 from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
-from api.payments.billing.referrals import read_friends
+from api.payments.billing.referrals import list_friend_plans, read_friends
 from api.payments.billing.schemas import HistoryPage, PaymentEntry
 from api.payments.declarations.cancellations import read_own_notice
 from api.payments.declarations.withdrawals import list_open_orders
@@ -161,6 +161,7 @@ def read_plan_page() -> dict[str, Any]:
         "history": history,
         "has_paid": any(each.paid_at for each in history.items),
         "friends": friends,  # the own link, and what it gave
+        "friend_plans": list_friend_plans(),
         "open_orders": open_orders,  # that may be withdrawn from
     }
 

@@ -35,14 +35,13 @@ from configs.ground.addresses import name_mailbox
 from configs.ground.clock import clock
 from configs.ground.signing import LinkRefused, sign, unsign
 from configs.settings import settings
-from configs.world.plan import PlanName, plan, plans, rank_plan
+from configs.world.plan import Plan, PlanName, plan, plans, rank_plan
 
 _SCOPE, _LINK_SECONDS = "friend", 400 * 86400.0
 _YEAR = timedelta(days=365)
 _FIRST_CHARGE = timedelta(days=1)  # a charge that is nearer is not moved: Stripe may be about to make it
-_TOLD_CHARGE = timedelta(
-    days=4
-)  # the notice of a renewal comes three days before: a told day is not made earlier
+# The notice of a renewal comes three days before: a told day is not made earlier
+_TOLD_CHARGE = timedelta(days=4)
 _CARDS = 20  # payments whose means are compared
 
 
@@ -106,14 +105,11 @@ class Friends:
     waiting: int
     days: int
     without: list[ReferralReason]
-    days_by_plan: dict[PlanName, int]
-    most: int  # friends a year
 
 
 def read_friends(session: Session, user_id: UUID) -> Friends | None:
     """Return a person's link and what it gave; None where it gives nothing."""
-    by_plan = {name: each.friend_days for name, each in plans().items() if each.friend_days}
-    if not (settings().friends and by_plan and _has_paid(session, user_id)):
+    if not (settings().friends and list_friend_plans() and _has_paid(session, user_id)):
         return None
     paid = sa.select(Referral).join(Payment).where(Referral.user_id == user_id, Payment.paid_at.is_not(None))
     rows = session.scalars(paid.order_by(Referral.created_at)).all()
@@ -123,17 +119,12 @@ def read_friends(session: Session, user_id: UUID) -> Friends | None:
         waiting=sum(each.state is ReferralState.PENDING for each in rows),
         days=sum(each.days for each in given),
         without=[each.reason for each in rows if each.reason and each not in given],
-        days_by_plan=by_plan,
-        most=max(plan(name).friends_a_year for name in by_plan),
     )
 
 
-def list_referrals(session: Session, user_id: UUID) -> list[Referral]:
-    """Return the orders that named a user, and the own ones that named another."""
-    either = sa.or_(Referral.user_id == user_id, Payment.user_id == user_id)
-    return list(
-        session.scalars(sa.select(Referral).join(Payment).where(either).order_by(Referral.created_at))
-    )
+def list_friend_plans() -> list[Plan]:
+    """Return the plans of which an order by a link gives days."""
+    return [each for each in plans().values() if each.friend_days]
 
 
 def list_due(session: Session) -> list[UUID]:
@@ -147,12 +138,9 @@ def list_due(session: Session) -> list[UUID]:
 
 def list_given(session: Session) -> list[UUID]:
     """Return the orders for which days were given that are not over."""
-    running = sa.exists().where(
-        Grant.id.in_((Referral.grant_id, Referral.friend_grant_id)), Grant.ends_at > clock()
-    )
-    return list(
-        session.scalars(sa.select(Referral.payment_id).where(Referral.state == ReferralState.GIVEN, running))
-    )
+    ours = Grant.id.in_((Referral.grant_id, Referral.friend_grant_id))
+    given = sa.select(Referral.payment_id).where(Referral.state == ReferralState.GIVEN)
+    return list(session.scalars(given.where(sa.exists().where(ours, Grant.ends_at > clock()))))
 
 
 def decide(payment_id: UUID) -> bool:
@@ -166,19 +154,15 @@ def decide(payment_id: UUID) -> bool:
 
 def _is_same_card(payment_id: UUID) -> bool:
     """Ask Stripe whether both paid by one card, or by one account; nothing of that is kept."""
-    mine, theirs = read_once(_list_both_intents, payment_id)
-    own = {_read_card(each) for each in mine} - {None}
-    return any(_read_card(each) in own for each in theirs) if own else False
+    own = {_read_card(each) for each in read_once(list_intents, payment_id)} - {None}
+    return bool(own) and any(_read_card(each) in own for each in read_once(_list_their_intents, payment_id))
 
 
-def _list_both_intents(session: Session, payment_id: UUID) -> tuple[list[str], list[str]]:
+def _list_their_intents(session: Session, payment_id: UUID) -> list[str]:
     referrer = sa.select(Referral.user_id).where(Referral.payment_id == payment_id).scalar_subquery()
     paid = sa.select(Payment.id).where(Payment.user_id == referrer, Payment.paid_at.is_not(None))
-    others = session.scalars(paid.order_by(Payment.id.desc()).limit(_CARDS)).all()
-    return (
-        list(list_intents(session, payment_id)),
-        [intent for each in others for intent in list_intents(session, each)],
-    )
+    theirs = session.scalars(paid.order_by(Payment.id.desc()).limit(_CARDS)).all()
+    return [intent for each in theirs for intent in list_intents(session, each)]
 
 
 def _read_card(intent: str) -> str | None:
@@ -199,44 +183,39 @@ def _decide(session: Session, payment_id: UUID, is_same_card: bool) -> bool:
     row, order = _lock(session, payment_id)
     if row.state is not ReferralState.PENDING:
         return True
-    if order.user_id and not _is_first(session, order):  # several may wait to be paid, each naming a person
+    if order.user_id is None or row.user_id is None:
+        return _end(row, ReferralState.REFUSED, ReferralReason.ACCOUNT_GONE)
+    if not _is_first(session, order):  # several may wait to be paid, each naming a person
         session.delete(row)
         return True
-    refusal = _find_refusal(session, row, order, is_same_card=is_same_card)
-    if refusal or order.user_id is None or row.user_id is None:
-        _end(row, ReferralState.REFUSED, refusal)
-        return True
-    friend, referrer = (_find_renewing(session, each) for each in (order.user_id, row.user_id))
-    is_waiting = any(each and _must_wait(session, each) for each in (friend, referrer))
-    if is_waiting or read_balances(session, order.id).disputed:
-        return False
-    row.friend_grant_id = _give(session, row, order.user_id, row.friend_days, friend or order.plan)
-    held = referrer or _find_paid_plan(session, row.user_id)
-    sold = plan(held.plan if isinstance(held, Subscription) else held or PlanName.NONE)
-    reason = None if held else ReferralReason.NO_PLAN
-    if held and _count_given(session, row.user_id) >= sold.friends_a_year:
-        reason = ReferralReason.YEAR_FULL
-    if held and not reason and sold.friend_days:
-        row.grant_id = _give(session, row, row.user_id, sold.friend_days, held)
-        row.days = sold.friend_days
-    _end(row, ReferralState.GIVEN, reason)
+    if not _is_kept(session, order):
+        return _end(row, ReferralState.REFUSED, ReferralReason.MONEY_BACK)
+    if is_same_card or _list_addresses(session, order.user_id) & _list_addresses(session, row.user_id):
+        return _end(row, ReferralState.REFUSED, ReferralReason.ONESELF)
+    return _give_both(session, row, order, order.user_id, row.user_id)
+
+
+def _end(row: Referral, state: ReferralState, reason: ReferralReason | None) -> bool:
+    row.state, row.reason, row.decided_at = state, reason, clock()
     return True
 
 
-def _end(row: Referral, state: ReferralState, reason: ReferralReason | None) -> None:
-    row.state, row.reason, row.decided_at = state, reason, clock()
-
-
-def _find_refusal(
-    session: Session, row: Referral, order: Payment, *, is_same_card: bool
-) -> ReferralReason | None:
-    if order.user_id is None or row.user_id is None:
-        return ReferralReason.ACCOUNT_GONE
-    if not _is_kept(session, order):
-        return ReferralReason.MONEY_BACK
-    if is_same_card or _list_addresses(session, order.user_id) & _list_addresses(session, row.user_id):
-        return ReferralReason.ONESELF
-    return None
+def _give_both(session: Session, row: Referral, order: Payment, friend_id: UUID, referrer_id: UUID) -> bool:
+    friend, referrer = _find_renewing(session, friend_id), _find_renewing(session, referrer_id)
+    is_waiting = any(each and _must_wait(session, each) for each in (friend, referrer))
+    if is_waiting or read_balances(session, order.id).disputed:
+        return False
+    bought = friend.plan if friend else order.plan
+    row.friend_grant_id = _give(session, friend_id, row.friend_days, bought, friend)
+    held, reason = plan(referrer.plan if referrer else _find_paid_plan(session, referrer_id)), None
+    if not held.friend_days:
+        reason = ReferralReason.NO_PLAN
+    elif _count_given(session, referrer_id) >= held.friends_a_year:
+        reason = ReferralReason.YEAR_FULL
+    else:
+        row.days = held.friend_days
+        row.grant_id = _give(session, referrer_id, row.days, held.name, referrer)
+    return _end(row, ReferralState.GIVEN, reason)
 
 
 def _is_first(session: Session, order: Payment) -> bool:
@@ -253,9 +232,8 @@ def _is_kept(session: Session, order: Payment) -> bool:
 
 def _list_addresses(session: Session, user_id: UUID) -> set[str]:
     """Return the mailboxes, by one name each, and numbers of a user, also those that wait or were left lately."""
-    mine = sa.select(Contact).where(
-        Contact.user_id == user_id, Contact.channel.in_((Channel.EMAIL, Channel.SMS))
-    )
+    by_address = Contact.channel.in_((Channel.EMAIL, Channel.SMS))
+    mine = sa.select(Contact).where(Contact.user_id == user_id, by_address)
     return {
         name_mailbox(text)
         for each in session.scalars(mine)
@@ -274,12 +252,12 @@ def _find_renewing(session: Session, user_id: UUID) -> Subscription | None:
     return session.scalars(mine.where(Subscription.status.in_(COLLECTED)).limit(1)).one_or_none()
 
 
-def _find_paid_plan(session: Session, user_id: UUID) -> PlanName | None:
+def _find_paid_plan(session: Session, user_id: UUID) -> PlanName:
     """Return the largest plan that a user has paid for and that runs."""
     now = clock()
     paid = sa.select(Grant.plan).join(Payment, Payment.id == Grant.payment_id).where(keeps_plan(*FOR_TIME))
     running = paid.where(Grant.user_id == user_id, Grant.starts_at <= now, Grant.ends_at > now)
-    return max(session.scalars(running), key=rank_plan, default=None)
+    return max(session.scalars(running), key=rank_plan, default=PlanName.NONE)
 
 
 def _must_wait(session: Session, row: Subscription) -> bool:
@@ -299,21 +277,19 @@ def _has_open_credit(session: Session, row: Subscription) -> bool:
     return session.scalar(waits.limit(1)) is not None
 
 
-def _give(session: Session, row: Referral, user_id: UUID, days: int, held: Subscription | PlanName) -> UUID:
+def _give(session: Session, user_id: UUID, days: int, name: PlanName, renewing: Subscription | None) -> UUID:
     """Write a grant behind what the user holds, before the next charge of what renews, which moves; tell the user."""
-    renewing = held if isinstance(held, Subscription) else None
-    name = held.plan if isinstance(held, Subscription) else held
     charge_at = renewing.next_charge_at if renewing else None
     starts = charge_at or find_plan_end(session, user_id, name, clock())
-    ends = starts + timedelta(days=days)
-    grant = Grant(user_id=user_id, plan=name, starts_at=starts, ends_at=ends, source=FRIEND)
+    length = timedelta(days=days)
+    grant = Grant(user_id=user_id, plan=name, starts_at=starts, ends_at=starts + length, source=FRIEND)
     session.add(grant)
     if renewing:
-        _move_charge(session, renewing, ends)
+        _move_charge(session, renewing, grant.ends_at)
     session.flush()
     pause_excess_alerts(session, user_id)
     wake_alerts(session, user_id, "days for a friend's order")
-    _write_grant_message(session, row, grant, ends - starts, "charge" if renewing else "friend")
+    _write_grant_message(session, grant, length, "charge" if renewing else "friend")
     return grant.id
 
 
@@ -322,20 +298,17 @@ def _move_charge(session: Session, row: Subscription, at: datetime) -> None:
     add_command(session, CommandKind.CHARGE, row.id)
 
 
-def _write_grant_message(
-    session: Session, row: Referral, grant: Grant, length: timedelta, given: str
-) -> None:
-    newest = sa.select(Payment.id).where(Payment.user_id == grant.user_id, Payment.plan == grant.plan)
-    paid = session.scalar(newest.where(Payment.paid_at.is_not(None)).order_by(Payment.id.desc()).limit(1))
+def _write_grant_message(session: Session, grant: Grant, length: timedelta, given: str) -> None:
+    paid = (Payment.user_id == grant.user_id, Payment.plan == grant.plan, Payment.paid_at.is_not(None))
+    newest = sa.select(Payment.id).where(*paid).order_by(Payment.id.desc()).limit(1)
     params = {
-        "payment": str(paid or row.payment_id),
+        "payment": str(session.scalars(newest).one()),
         "seconds": round(length.total_seconds()),
         "given": given,
         "amount": 0,
         "ends": grant.ends_at.isoformat(),
     }
-    key = f"credited:{given}:{grant.id}"
-    write_message(session, grant.user_id, "credited", params, key)
+    write_message(session, grant.user_id, "credited", params, f"credited:{given}:{grant.id}")
 
 
 def take_back(session: Session, payment_id: UUID) -> bool:
@@ -345,35 +318,30 @@ def take_back(session: Session, payment_id: UUID) -> bool:
     is_kept = _is_kept(session, order)
     if row.state is not ReferralState.GIVEN or (is_kept and not disputed):
         return False
-    row.reason = None
-    for grant_id in (row.friend_grant_id, row.grant_id):
-        grant = session.get(Grant, grant_id) if grant_id else None
-        if grant and grant.ends_at > clock() and not _shorten(session, row, grant):
-            row.reason = ReferralReason.CHARGE_TOLD
-    _end(row, ReferralState.TAKEN_BACK, row.reason)
-    if is_kept and row.reason is None:  # the end of the dispute decides again
+    running = sa.select(Grant).where(
+        Grant.id.in_((row.friend_grant_id, row.grant_id)), Grant.ends_at > clock()
+    )
+    are_ended = [_shorten(session, grant) for grant in session.scalars(running).all()]
+    _end(row, ReferralState.TAKEN_BACK, None if all(are_ended) else ReferralReason.CHARGE_TOLD)
+    if is_kept and all(are_ended):  # the end of the dispute decides again
         row.state, row.decided_at, row.days = ReferralState.PENDING, None, 0
     return True
 
 
-def _shorten(session: Session, row: Referral, grant: Grant) -> bool:
+def _shorten(session: Session, grant: Grant) -> bool:
     """End a grant, and charge as much earlier.
 
     False where a message named the day of that charge, or where an outage waits to be given back.
     """
     now, renewing = clock(), _find_renewing(session, grant.user_id)
     left = grant.ends_at - max(grant.starts_at, now)
-    if (
-        renewing
-        and renewing.charge_at
-        and renewing.plan is grant.plan
-        and grant.ends_at <= renewing.charge_at
-    ):
-        earlier = renewing.charge_at - left
+    charge_at = renewing.charge_at if renewing and renewing.plan is grant.plan else None
+    if renewing and charge_at and grant.ends_at <= charge_at:
+        earlier = charge_at - left
         if grant.starts_at <= now or earlier < now + _TOLD_CHARGE or _has_open_credit(session, renewing):
             return False
         _move_charge(session, renewing, earlier)
-    _write_grant_message(session, row, grant, left, "taken_back")
+    _write_grant_message(session, grant, left, "taken_back")
     end_grants(session, [grant], now)
     pause_excess_alerts(session, grant.user_id)
     return True
