@@ -69,7 +69,11 @@ def _read_texts(language: str) -> Translations:
         if language == FRENCH:  # whose texts are the names of all others
             message.string = message.id
         elif message.id in binding:
-            message.string = put_beside(str(message.id), str(message.string))
+            message.string = (
+                tuple(map(put_beside, message.id, message.string or ()))
+                if message.pluralizable
+                else put_beside(str(message.id), str(message.string))
+            )
         elif not any(message.string or ()):
             message.string = ""  # left to what is beside
     compiled = BytesIO()

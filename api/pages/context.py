@@ -4,6 +4,7 @@ The texts in templates and code are French (api/ground/translations.py).
 """
 
 import re
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
@@ -13,7 +14,10 @@ from babel.dates import format_date, format_skeleton, format_timedelta
 from babel.numbers import format_currency, format_decimal, format_percent
 from babel.support import Translations
 from flask import Flask, current_app, g, has_request_context, request, url_for
-from flask_babel import Babel, Domain, LazyString, get_locale, lazy_gettext
+from flask_babel import Babel, Domain, LazyString, force_locale, get_locale, lazy_gettext
+from jinja2 import nodes
+from jinja2.ext import Extension, InternationalizationExtension
+from jinja2.parser import Parser
 from werkzeug.exceptions import HTTPException
 
 from api.accounts.consents import read_consent_text
@@ -23,7 +27,7 @@ from api.pages.cookies import take_notice, write_token_field
 from api.pages.desk_labels import write_label
 from api.web.languages import choose_language, read_direction, read_language
 from configs.ground.clock import clock
-from configs.ground.text import write_first, write_time
+from configs.ground.text import FRENCH_AND_ENGLISH, put_beside, write_first, write_time
 from configs.settings import settings
 from configs.world.desk import zone_or_home
 from configs.world.plan import PlanName, name_plan
@@ -179,9 +183,35 @@ class PoDomain(Domain):  # type: ignore[misc] # Flask-Babel has no types
         return load_translations(_locale().language)
 
 
+class SentenceTag(Extension):
+    """`{% trans %}`, whose sentence is written by `write_beside`."""
+
+    tags = {"trans"}  # noqa: RUF012 -- as Jinja declares it
+    priority = 200  # in place of the tag that it reads by
+
+    def parse(self, parser: Parser) -> nodes.Node:  # noqa: D102 -- Jinja's
+        read = self.environment.extensions[InternationalizationExtension.identifier].parse(parser)
+        body = read if isinstance(read, list) else [read]
+        write = nodes.Call(nodes.Name("write_beside", "load"), [], [], None, None)
+        return nodes.CallBlock(write, [], [], body).set_lineno(body[0].lineno)
+
+
+def write_beside(caller: Callable[[], str]) -> str:
+    """Return a sentence; of one that binds each half has its dates and amounts as its own language writes them."""
+    text = caller()
+    if not text.startswith("\N{FIRST STRONG ISOLATE}"):  # of `put_beside`
+        return text
+    halves = []
+    for language in FRENCH_AND_ENGLISH:
+        with force_locale(language):
+            halves.append(caller())
+    return type(text)(put_beside(*halves))
+
+
 def register_context(app: Flask) -> None:
     """Give templates and their macros what this module describes, and `gettext` the request's language."""
     Babel(app, default_locale=_WRITTEN_IN, locale_selector=choose_language).domain_instance = PoDomain()
+    app.jinja_env.add_extension(SentenceTag)
     app.url_defaults(carry_source)
     app.jinja_env.policies["ext.i18n.trimmed"] = True
     app.jinja_env.globals.update(
@@ -195,6 +225,7 @@ def register_context(app: Flask) -> None:
         percent=write_percent,
         desk_label=write_label,
         plan_name=lambda name: name_plan(PlanName(name)),
+        write_beside=write_beside,
         write_date=write_date,
         write_end=write_end,
         write_month=write_month,

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask_babel import LazyString, lazy_gettext
 from flask_babel import gettext as _
 
-from api.pages.context import write_date
+from api.pages.context import write_beside, write_date
 from api.pages.forms import Texts
 from api.payments.declarations.cancellation_dates import list_days
 from api.payments.declarations.records import Refusal
@@ -67,6 +67,6 @@ def list_ends() -> list[tuple[str, str]]:
     Code de la consommation).
     """
     *days, last = list_days(clock())
-    longest = _("Dix jours : %(day)s", day=write_date(last))
+    longest = write_beside(lambda: _("Dix jours : %(day)s", day=write_date(last)))
     dated = [(each.isoformat(), write_date(each, "full")) for each in days]
     return [(last.isoformat(), longest), *dated, (PERIOD_END, _("À la fin de la période payée"))]

@@ -23,6 +23,7 @@ from configs.world.plan import PlanName
 from tests.api.pages.plan.conftest import Buyer
 from tests.api.pages.plan.test_plan import buy
 from tests.api.payments.invoices.documents import issue
+from tests.api.payments.shop import Shop
 from tests.api.world import reveal_health
 from tests.clients import Browser
 from tests.desk_proofs import make_ready_to_order, prove_desks
@@ -153,6 +154,39 @@ FUNCTION = {
     "en": ["withdraw from contract here"],
     "ar": ["renoncer au contrat ici", "withdraw from contract here"],
 }
+
+
+@pytest.mark.parametrize("language", ["de", "ar", "zh"])
+def test_the_halves_of_a_sentence_have_dates_and_amounts_in_their_own_language(
+    language: str,
+    browse: Callable[..., Browser],
+    settings_env: Callable[..., None],
+    shop: Shop,
+    frozen: time_machine.Traveller,
+) -> None:
+    settings_env(FRIENDS="true")
+    make_ready_to_order(add_account(language=language).id)
+    browser = browse(language)
+    browser.sign_in()
+    named = add_account("anna@example.org").id
+    shop.buy(named)
+    browser.get(f"/ami/{write_friend_link(named).rpartition('/')[2]}")
+    halves = split_halves(browser.get("/formule/commande?plan=URGENCE_7J").html)
+    assert "7 jours, jusqu’au 27 novembre 2026, 10:00. Elle finit d’elle-même." in halves["fr"]
+    assert "7 days, until November 27, 2026, 10:00. It ends by itself." in halves["en"]
+    assert "Vous commandez URGENCE 7J : 14,99 €, une seule fois, pour 7 jours." in halves["fr"]
+    assert "Nommer cette personne : vous recevez 2 jours de plus" in halves["fr"]
+    said = browser.get("/l/resilier").text
+    assert "Dix jours : 30 novembre 2026 · Ten days: November 30, 2026" in said.replace(
+        "\N{NO-BREAK SPACE}", " "
+    )
+
+
+def split_halves(html: str) -> dict[str, set[str]]:
+    """Return the sentences that stand in French, and those in English beside them."""
+    found = re.findall(r'<span lang="(fr|en)">(.*?)</span>', html, re.DOTALL)
+    plain = [(each, re.sub(r"<[^>]+>", "", text).replace("\N{NO-BREAK SPACE}", " ")) for each, text in found]
+    return {each: {text for of, text in plain if of == each} for each in ("fr", "en")}
 
 
 def test_each_consent_is_a_box_of_its_own_that_nobody_ticks_for_the_user(buyer: Buyer) -> None:
