@@ -68,7 +68,6 @@ class DeskState(Base):
     gone_probes: Mapped[int] = mapped_column(default=0, server_default="0")
     tried_at: Mapped[datetime | None]
     page_title: Mapped[str | None]
-    vouched_at: Mapped[datetime | None]  # of a former release: nothing reads it
     forbidden_at: Mapped[datetime | None]  # since when its host's robots.txt forbids its page
 
     __table_args__ = (

@@ -35,8 +35,8 @@ from tests.api.migrations.schema_changes import Schema, find_breaks, read_schema
 from tests.factories import change, remove
 from tests.waiting import until
 
-FIRST = "0108"
-_FIRST_DIGEST = "fe56478939c73221"  # pragma: allowlist secret
+FIRST = "0109"
+_FIRST_DIGEST = "e44672f451b96db5"  # pragma: allowlist secret
 _ROUTINES = """
 SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
 UNION ALL SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from api.migrations.retries import MigrationFailed
 
-revision: str = "0108"
+revision: str = "0109"
 down_revision: str | None = None
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
