@@ -51,8 +51,9 @@ def _list_readers() -> Iterator[tuple[str, str]]:
             if "migrations" in path.parts:
                 continue
             text = path.read_text()
+            lines = text.splitlines()
             for node in ast.parse(text).body:
-                source = ast.get_source_segment(text, node) or ""
+                source = "\n".join(lines[node.lineno - 1 : node.end_lineno])
                 if _READS.search(source) and not _OF_CHECKS.search(source):
                     yield str(path.relative_to(ROOT)), _name(node)
 
