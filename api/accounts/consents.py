@@ -18,10 +18,8 @@ _TEXTS = Path(__file__).parent / "consent_texts"
 _BINDING = "fr"
 HEALTH = "health"  # the subject of a desk whose name reveals health
 _ALERTS = "alerts"  # the purpose of every channel: messages about alerts
-REPORT_WISHES = (
-    "told_in_doubt",
-    "may_be_asked",
-)  # columns of a user, each a purpose of its own, and its subject
+# Columns of a user, each a purpose of its own, and its subject
+REPORT_WISHES = ("told_in_doubt", "may_be_asked")
 NEWS = "news"  # a purpose of its own, and its subject: marketing
 
 

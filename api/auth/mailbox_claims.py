@@ -92,17 +92,14 @@ def _is_address_of(link: AddressLink, contact: Contact, user: User) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRules:
-    """What becomes of the columns of a user's row in a table; names are separated by blanks."""
+    """What becomes of the columns of a user's row in a table; names are separated by blanks, and others stay."""
 
-    stays: str
     given: str  # by the registration, or by the confirmation itself
     reset: str  # to the default of the column
 
 
 RULES: Mapping[str, ColumnRules] = {
     "users": ColumnRules(
-        stays="id email email_folded role token_version stripe_customer_id last_used_at created_at updated_at"
-        " suspended_at suspended_because",
         given="password_hash language wished_plan wished_page registered_from",
         reset="time_zone totp_secret totp_confirmed_at totp_used_step recovery_hashes factor_ends_at outage_credit"
         " slot_rhythm digest_at quiet_from quiet_until quiet_slots calls_from calls_until declined_channels"
@@ -110,11 +107,11 @@ RULES: Mapping[str, ColumnRules] = {
     ),
     # The mailbox alone is left; a number of the registration is added again.
     "contacts": ColumnRules(
-        stays="id user_id channel address lookup_hashes number device_name created_at",
         given="verified_at enabled state consent consented_at",
         reset="new_address former_address moved_at stopped_groups summary_since",
     ),
 }
+# With all their rows
 GOES = (
     "alerts",
     "exports",
@@ -123,26 +120,6 @@ GOES = (
     "phone_codes",
     "registrations",
     "telegram_links",
-)  # with all its rows
-STAYS = (
-    "logins",  # they end, except where the account keeps the password that they were opened with
-    "grants",  # an operator gave them to the address
-    # The law wants them kept; an account that was never confirmed can order nothing.
-    "payments",
-    "referrals",
-    "subscriptions",
-    "declarations",
-    # an account that was never confirmed can name no candidate, and report nothing
-    "candidates",
-    "page_openings",
-    "reporters",
-    "reports",
-    "vouches",
-    # nor be a member of an organisation; of a person helped there nobody confirms the address of users
-    "organisation_members",
-    "beneficiaries",
-    "support_requests",
-    "notifications",  # they went to the mailbox itself, and count how many it got
 )
 
 

@@ -287,9 +287,8 @@ def _reset_password(session: Session, token: str, password_hash: str) -> Account
     else:
         # The second factor stays: a mailbox that somebody else reads must not be enough.
         user.password_hash = password_hash
-        session.execute(
-            sa.delete(Identity).where(Identity.user_id == user.id)
-        )  # who linked it may be another
+        # Who linked it may be another
+        session.execute(sa.delete(Identity).where(Identity.user_id == user.id))
         end_all_logins(session, user.id, EndedBecause.NEW_PASSWORD)
     _report_password(session, user)
     return AccountChange(contact)

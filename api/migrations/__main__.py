@@ -55,8 +55,8 @@ def config() -> Config:
 @exit_on_config_error("api.migrations")
 def main(arguments: list[str]) -> int:
     """Run one of Alembic's commands, or `logins`; `upgrade` alone makes the tables, or goes to the newest revision."""
-    if arguments[:1] == ["logins"]:
-        return logins.run(arguments[1:])
+    if arguments == ["logins"]:
+        return logins.run()
     line = CommandLine(prog="python -m api.migrations")
     given = [each for each in arguments if each not in (_WITHOUT, _LOGINS)]
     given = ["upgrade", "head"] if given == ["upgrade"] else given
@@ -74,7 +74,7 @@ def main(arguments: list[str]) -> int:
         raise SystemExit(
             f"nothing was migrated: {error}" if isinstance(error, BackupMissing) else str(error)
         ) from None
-    return logins.run([]) if _LOGINS in arguments else 0
+    return logins.run() if _LOGINS in arguments else 0
 
 
 def _run(script: ScriptDirectory, arguments: list[str], act: Callable[[], None]) -> None:

@@ -25,11 +25,10 @@ SELECT rolsuper OR rolcreaterole OR rolname = session_user OR NOT rolcanlogin AS
   (SELECT array_agg(roleid::regrole::text) FROM pg_auth_members WHERE member = r.oid) AS roles
 FROM pg_roles r WHERE rolname = %s
 """
-_SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
 
 
 class LoginRefused(RuntimeError):
-    """A login cannot be made or dropped; the text says why, and what to do."""
+    """A login cannot be made; the text says why, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,46 +94,16 @@ def make_logins(owner: str, logins: Iterable[Login], seconds: float) -> list[str
     return lines
 
 
-def drop_login(owner: str, name: str, used: Iterable[Login]) -> str:
-    """Drop a login that no program uses any more; return a line that says so. `used`: those of the environment.
-
-    Raises:
-        LoginRefused: it is no program's login, an address names it, or sessions of it are open.
-    """
-    variables = [login.variable for login in used if login.name == name]
-    with closing(_connect(owner)) as connection, connection.cursor() as sql:
-        ours = {role_of(program) for program in PROGRAMS}
-        found = _find(sql, name)
-        if not found or found[0] or not ours & set(found[1] or ()):
-            raise LoginRefused(f"{name} is no program's login")
-        if variables:
-            raise LoginRefused(f"{variables[0]} names {name}: give the program another one first")
-        sql.execute(_SESSIONS, (name,))
-        if sessions := sql.fetchall()[0][0]:
-            raise LoginRefused(f"{name} has {sessions} open sessions: restart what uses it, then drop it")
-        sql.execute(SQL("DROP ROLE {}").format(Identifier(name)))
-    return f"{name} is dropped"
-
-
-def run(arguments: list[str], say: Callable[[str], object] = print) -> int:
-    """Make the logins of the environment; `--drop NAME`: drop one.
+def run(say: Callable[[str], object] = print) -> int:
+    """Make the logins of the environment.
 
     Raises:
         SystemExit: a login is refused; the text says why.
     """
-    if arguments and (arguments[:1] != ["--drop"] or len(arguments) != 2):  # noqa: PLR2004
-        raise SystemExit("usage: python -m api.migrations logins [--drop NAME]")
     try:
         owner, logins = owner_url(), read_logins()
-        lines = run_with_retries(
-            lambda: (
-                [drop_login(owner, arguments[1], logins)]
-                if arguments
-                else make_logins(owner, logins, database_seconds())
-            ),
-            say,
-            "the logins are not complete; the same command makes the rest",
-        )
+        undone = "the logins are not complete; the same command makes the rest"
+        lines = run_with_retries(lambda: make_logins(owner, logins, database_seconds()), say, undone)
     except (LoginRefused, MigrationFailed) as error:
         raise SystemExit(str(error)) from None
     for line in lines or ["no DATABASE_URL_<PROGRAM> is set: all programs use the login of DATABASE_URL"]:
@@ -149,9 +118,9 @@ def _connect(address: str) -> Any:
 
 
 def _make(sql: cursor, login: Login, seconds: float) -> str:
-    found, role = _find(sql, login.name), role_of(login.program)
-    others = set((found[1] if found else None) or ()) - {role}
-    if found and (found[0] or others):
+    sql.execute(_FIND, (login.name,))
+    found, role = sql.fetchone(), role_of(login.program)
+    if found and (found[0] or {*(found[1] or ())} - {role}):
         raise LoginRefused(
             f"{login.name} ({login.variable}) is another role already: name a login of the program's own"
         )
@@ -174,9 +143,3 @@ def _list_changes(sql: cursor, login: Login, seconds: float) -> list[Composable]
     return changes + [
         SQL("SET {} TO {}").format(Identifier(option), Literal(value)) for option, value in options.items()
     ]
-
-
-def _find(sql: cursor, name: str) -> Any:
-    """Return whether a role is none that a program may have, and the roles that it is a member of; None: no such."""
-    sql.execute(_FIND, (name,))
-    return sql.fetchone()

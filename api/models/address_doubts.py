@@ -36,9 +36,8 @@ def describe_doubt(desk: Desk, state: DeskState, *, is_linked: bool) -> str | No
     if not desk.is_tried:
         return None
     wanted = _stems(desk.label)
-    if not wanted or 2 * len(wanted & _stems(state.page_title or "")) < len(
-        wanted
-    ):  # at least half of its words
+    # At least half of its words
+    if not wanted or 2 * len(wanted & _stems(state.page_title or "")) < len(wanted):
         return "its old address answers again, but the page's title does not say that it is for this"
     if not (is_linked or state.last_slot_at):
         return "its old address answers again, and nothing proves yet that people book there"

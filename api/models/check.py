@@ -52,9 +52,8 @@ class CheckDay(Base):
     achieved_seconds: Mapped[float | None]  # median between two proven answers; null with fewer than two
     promised_seconds: Mapped[float | None]  # what plan and host allowed when the day was last summed up
     openings: Mapped[int]  # detections
-    alerts: Mapped[int] = mapped_column(
-        default=0, server_default="0"
-    )  # of a person for a detection, accepted that day
+    # Of a person for a detection, accepted that day
+    alerts: Mapped[int] = mapped_column(default=0, server_default="0")
     # Answers given that day, by value; they outlive the accounts
     found: Mapped[int] = mapped_column(default=0, server_default="0")
     too_late: Mapped[int] = mapped_column(default=0, server_default="0")

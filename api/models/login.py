@@ -47,9 +47,8 @@ class Login(Base):
     created_at: Mapped[datetime]
     last_used_at: Mapped[datetime]
     rotated_at: Mapped[datetime]  # when the refresh token that is good now was issued
-    expires_at: Mapped[
-        datetime
-    ]  # unless it is used before; never later than LOGIN_MAX_AGE after `created_at`
+    # Unless it is used before; never later than LOGIN_MAX_AGE after `created_at`
+    expires_at: Mapped[datetime]
     proven_at: Mapped[datetime]  # when the password, and the code of a second factor, were given last
     ended_at: Mapped[datetime | None]
     ended_because: Mapped[EndedBecause | None] = mapped_column(enum_column(EndedBecause, "ended_because"))
@@ -98,9 +97,8 @@ class PendingRegistration(Base):
     wished_plan: Mapped[PlanName | None] = mapped_column(enum_column(PlanName, "wished_plan"))
     language: Mapped[str] = mapped_column(default="fr", server_default="fr")
     phone: Mapped[str | None] = mapped_column(EncryptedText)
-    alert_wish: Mapped[
-        dict[str, Any] | None
-    ]  # body of POST /api/alerts: the alert that the account begins with
+    # Body of POST /api/alerts: the alert that the account begins with
+    alert_wish: Mapped[dict[str, Any] | None]
     wished_page: Mapped[str | None]  # as of users
     registered_from: Mapped[Hashes]  # as of users
     code_hash: Mapped[bytes | None] = mapped_column(sa.LargeBinary)  # keyed; of the code in its newest mail

@@ -10,9 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from api.models.base import Base, EncryptedText, enum_column, new_id, word_column
 from configs.ground.clock import clock
 
-NOTICE_PERIOD = timedelta(
-    days=14
-)  # from the word that a help ends until it does; an invitation lasts as long
+# From the word that a help ends until it does; an invitation lasts as long
+NOTICE_PERIOD = timedelta(days=14)
 GRANT_SOURCE = "organisation"  # of the grants of its people
 
 
@@ -178,9 +177,8 @@ class Beneficiary(Base):
     user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
     organisation_id: Mapped[UUID] = mapped_column(sa.ForeignKey("organisations.id"))
     reference: Mapped[int]  # a number of the organisation's, never given twice
-    label: Mapped[str | None] = mapped_column(
-        EncryptedText
-    )  # what members call the person; they alone see it
+    # What members call the person; they alone see it
+    label: Mapped[str | None] = mapped_column(EncryptedText)
     caseworker_id: Mapped[UUID | None] = mapped_column(
         sa.ForeignKey("organisation_members.id", ondelete="SET NULL")
     )

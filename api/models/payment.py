@@ -37,19 +37,16 @@ class PaymentEventKind(StrEnum):
     FAILED = "failed"  # refused, or never paid
     EXPIRED = "expired"  # the checkout was abandoned
     REFUNDED = "refunded"  # the whole amount went back
-    REFUND_UNDONE = (
-        "refund_undone"  # the bank sent a refund back to us, so that the payment is no longer whole
-    )
+    # The bank sent a refund back to us, so that the payment is no longer whole
+    REFUND_UNDONE = "refund_undone"
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_WON = "dispute_won"
     DISPUTE_LOST = "dispute_lost"  # its amount is gone, which may be a part of the payment
-    DISPUTE_CLOSED = (
-        "dispute_closed"  # it took no money: an inquiry that ended, or a dispute that was prevented
-    )
+    # It took no money: an inquiry that ended, or a dispute that was prevented
+    DISPUTE_CLOSED = "dispute_closed"
     FRAUD_WARNING = "fraud_warning"
-    PLAN_ENDED = (
-        "plan_ended"  # a dearer plan, a refund, a withdrawal or the account's deletion ended its plan
-    )
+    # A dearer plan, a refund, a withdrawal or the account's deletion ended its plan
+    PLAN_ENDED = "plan_ended"
     WITHDRAWN = "withdrawn"  # the user used the right to withdraw
 
 
@@ -116,9 +113,8 @@ class Payment(Base):
     amount_cents: Mapped[int]  # to pay; once paid, what was paid
     currency: Mapped[str] = mapped_column(default="eur", server_default="eur")
     refunded_cents: Mapped[int] = mapped_column(default=0, server_default="0")  # all refunds but failed ones
-    lost_cents: Mapped[int] = mapped_column(
-        default=0, server_default="0"
-    )  # by disputes that were not won since
+    # By disputes that were not won since
+    lost_cents: Mapped[int] = mapped_column(default=0, server_default="0")
     status: Mapped[PaymentStatus] = word_column(PaymentStatus.PENDING, "status")
     created_at: Mapped[datetime] = mapped_column(server_default=_NOW)
     paid_at: Mapped[datetime | None]
@@ -133,12 +129,10 @@ class Payment(Base):
     alert_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("alerts.id", ondelete="SET NULL"), index=True)
     measured_at: Mapped[datetime | None]  # up to when its unwatched time was recorded
     synced_at: Mapped[datetime | None]  # when it was last compared with Stripe
-    order_number: Mapped[str | None] = mapped_column(
-        unique=True
-    )  # of an order; the trigger order_is_numbered gives it
-    order_mail_at: Mapped[
-        datetime | None
-    ]  # when a provider took the order mail: the time to withdraw counts from it
+    # Of an order; the trigger order_is_numbered gives it
+    order_number: Mapped[str | None] = mapped_column(unique=True)
+    # When a provider took the order mail: the time to withdraw counts from it
+    order_mail_at: Mapped[datetime | None]
     client_name: Mapped[str | None]  # for its invoices, where the user gave one
     # Who paid, by Stripe's id: a person may be several customers there. Moves to `former_customers` with the account.
     stripe_customer_id: Mapped[str | None]
@@ -296,9 +290,8 @@ class Unwatched(Base):
     payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"))
     starts_at: Mapped[datetime]
     ends_at: Mapped[datetime]
-    least_seconds: Mapped[
-        int
-    ]  # what the alert's desks allow: merged with its neighbours a hole is longer, or no hole
+    # What the alert's desks allow: merged with its neighbours a hole is longer, or no hole
+    least_seconds: Mapped[int]
 
     __table_args__ = (
         sa.CheckConstraint("ends_at > starts_at", name="order"),

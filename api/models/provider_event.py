@@ -41,9 +41,8 @@ class ProviderEvent(Base):
     provider: Mapped[str]
     event_id: Mapped[str]  # the provider's, or a hash of the parts that a repetition shares with the first
     message_id: Mapped[str | None]  # the provider's id of the message: tells one attempt from another
-    notification_ids: Mapped[list[UUID]] = mapped_column(
-        ARRAY(sa.Uuid())
-    )  # as they travelled: their rows may be missing
+    # As they travelled: their rows may be missing
+    notification_ids: Mapped[list[UUID]] = mapped_column(ARRAY(sa.Uuid()))
     # The contact whose address the receipt named when it came; null where the address has changed since.
     contact_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("contacts.id", ondelete="CASCADE"))
     kind: Mapped[ReceiptKind] = mapped_column(enum_column(ReceiptKind, "kind"))

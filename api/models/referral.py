@@ -27,9 +27,8 @@ class ReferralReason(StrEnum):
     ACCOUNT_GONE = "account_gone"
     NO_PLAN = "no_plan"  # who named us had none any more
     YEAR_FULL = "year_full"  # who named us had days for as many friends as a year allows
-    CHARGE_TOLD = (
-        "charge_told"  # the days run, or the day of the next charge is told: nothing is taken back there
-    )
+    # The days run, or the day of the next charge is told: nothing is taken back there
+    CHARGE_TOLD = "charge_told"
 
 
 class Referral(Base):
@@ -37,9 +36,8 @@ class Referral(Base):
 
     __tablename__ = "referrals"
 
-    payment_id: Mapped[UUID] = mapped_column(
-        sa.ForeignKey("payments.id"), primary_key=True
-    )  # the friend's order
+    # The friend's order
+    payment_id: Mapped[UUID] = mapped_column(sa.ForeignKey("payments.id"), primary_key=True)
     user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"), index=True)
     state: Mapped[ReferralState] = mapped_column(
         enum_column(ReferralState, "state"), default=ReferralState.PENDING, server_default="pending"

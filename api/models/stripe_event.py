@@ -18,9 +18,8 @@ class CommandKind(StrEnum):
     """What Stripe is to do with the row that `subject_id` names."""
 
     REFUND = "refund"  # make a refund
-    CREDIT = (
-        "credit"  # lower the next invoice by a credit of `watch_credits`, or no more where it is paid out
-    )
+    # Lower the next invoice by a credit of `watch_credits`, or no more where it is paid out
+    CREDIT = "credit"
     END = "end"  # end a subscription when its row says, or let it go on
     CUSTOMER = "customer"  # give the customers of a user the account's address
     CHARGE = "charge"  # charge a subscription next when its row says

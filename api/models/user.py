@@ -118,14 +118,12 @@ class User(Base):
     outage_credit: Mapped[OutageCredit] = word_column(OutageCredit.CREDIT, "outage_credit")
     # When messages leave, in `time_zone` (notifier/delivery/reader_wishes.py).
     slot_rhythm: Mapped[SlotRhythm] = word_column(SlotRhythm.AT_ONCE, "slot_rhythm")
-    digest_at: Mapped[time] = mapped_column(
-        default=DIGEST_AT, server_default="07:00"
-    )  # of the rhythm `daily`
+    # Of the rhythm `daily`
+    digest_at: Mapped[time] = mapped_column(default=DIGEST_AT, server_default="07:00")
     quiet_from: Mapped[time | None]  # from then to `quiet_until` nothing leaves that can wait
     quiet_until: Mapped[time | None]
-    quiet_slots: Mapped[bool] = mapped_column(
-        default=False, server_default=sa.false()
-    )  # slot alerts wait, too
+    # Slot alerts wait, too
+    quiet_slots: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
     # When calls may be made, in `time_zone`; from a later hour to an earlier one over midnight.
     calls_from: Mapped[time] = mapped_column(default=CALLS_FROM, server_default="08:00")
     calls_until: Mapped[time] = mapped_column(default=CALLS_UNTIL, server_default="22:00")

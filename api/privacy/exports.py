@@ -122,9 +122,8 @@ class ExportedTable:
 
     record: type[Base]
     text: str  # what it holds, in French
-    owned_by: tuple[str, ...] = (
-        "user_id",
-    )  # foreign keys that lead to the user, directly or by another table
+    # Foreign keys that lead to the user, directly or by another table
+    owned_by: tuple[str, ...] = ("user_id",)
     left_out: tuple[str, ...] = field(default=())  # columns that hold secrets, or the state of a program
 
     @property
@@ -224,9 +223,8 @@ EXPORTED: tuple[ExportedTable, ...] = (
         mark("Les numéros de vos paiements chez Stripe"),
         ("payment_id", "subscription_id", "refund_id"),
     ),
-    ExportedTable(
-        Declaration, mark("Vos rétractations et résiliations")
-    ),  # by account: who fills in the form without one may be a stranger
+    # By account: who fills in the form without one may be a stranger
+    ExportedTable(Declaration, mark("Vos rétractations et résiliations")),
     ExportedTable(
         Candidate,
         mark("Les pages de rendez-vous que vous avez signalées, et ce qu’elles sont devenues"),

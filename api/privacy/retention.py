@@ -154,9 +154,8 @@ RULES: dict[str, Rule] = {
     "identities": OwnedBy("users"),
     "logins": Dropped(_ended_long_ago),
     "registrations": Dropped(lambda now: PendingRegistration.created_at < now - 2 * _LINKS_WORK_FOR),
-    "phone_codes": Dropped(
-        lambda now: PhoneCode.created_at <= now - _DAY
-    ),  # no daily limit counts them any more
+    # No daily limit counts them any more
+    "phone_codes": Dropped(lambda now: PhoneCode.created_at <= now - _DAY),
     "telegram_links": Dropped(lambda now: TelegramLink.expires_at <= now),
     "support_requests": Dropped(lambda now: SupportRequest.created_at < now - support_kept_for()),
     "exports": DroppedBy("drop_exports"),
@@ -173,9 +172,8 @@ RULES: dict[str, Rule] = {
     "hosts": _STATE,
     "desk_changes": DroppedBy("planner"),
     "outages": Dropped(lambda now: Outage.ends_at < find_books_begin(now)),
-    "publications": Dropped(
-        lambda now: Publication.released_at < now - 3 * _YEAR
-    ),  # the seasons of three years
+    # The seasons of three years
+    "publications": Dropped(lambda now: Publication.released_at < now - 3 * _YEAR),
     "incidents": _TROUBLES,
     "checks": DroppedBy("keep_partitions"),
     "check_days": DroppedBy(_drop_check_days),
@@ -235,9 +233,8 @@ RULES: dict[str, Rule] = {
     "subscriptions": _BOOKS,
     "unwatched": _BOOKS,
     "watch_credits": _BOOKS,
-    "referrals": Dropped(
-        lambda now: Referral.created_at < now - 2 * _YEAR
-    ),  # the year that bounds them is over
+    # The year that bounds them is over
+    "referrals": Dropped(lambda now: Referral.created_at < now - 2 * _YEAR),
     "former_customers": DroppedBy("drop_former_customers"),
     # The programs themselves
     "jobs": _STATE,

@@ -58,9 +58,8 @@ def write_xml(row: Invoice, contents: InvoiceContents, firm: Firm) -> bytes:
     net, seller, tax = row.amount_cents - contents.vat_cents, contents.seller, _describe_tax(contents)
     added = {each.kind: abs(each.amount_cents) for each in contents.lines if each.kind in _OF_ALL}
     steps, floor = added.get(LineKind.STEPS, 0), added.get(LineKind.FLOOR, 0)
-    taxes = (
-        {} if seller.vat else {"tax_identifier": seller.siren.replace(" ", "")}
-    )  # asked for where none is charged
+    # Asked for where none is charged
+    taxes = {} if seller.vat else {"tax_identifier": seller.siren.replace(" ", "")}
     last = (contents.ends_at or contents.paid_at) - timedelta(microseconds=1)
     fields: dict[str, Any] = {
         "BT-1": row.number, "BT-2": _find_day(row.issued_at), "BT-3": _TYPES[row.kind], "BT-5": "EUR",

@@ -54,9 +54,8 @@ from configs.world.plan import PlanName, plan, rank_plan
 GRACE_PERIOD = timedelta(days=3)
 
 PAYMENT, GRACE, REVIVED, CREDIT = "payment", "grace", "revived", "credit"  # sources of grants
-FRIEND = (
-    "friend"  # of days for a friend's order: of no payment; those of what renews lie between two paid periods
-)
+# Of days for a friend's order: of no payment; those of what renews lie between two paid periods
+FRIEND = "friend"
 _DELETION = "account"  # subject of the event that ends a plan with its account
 # Of a paid month's end: the job that begins days of grace runs each 5 minutes.
 _GRACE_AHEAD = timedelta(minutes=15)

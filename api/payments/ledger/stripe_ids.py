@@ -16,9 +16,8 @@ from api.payments.ledger.payment_events import lock_payment
 # Keys of the metadata that we give to Stripe's objects; their values are ids of our rows.
 PAYMENT_KEY, REFUND_KEY, CREDIT_KEY = "payment", "refund", "watch_credit"
 SESSION = "checkout.session"  # kind of an id
-INTENT = (
-    "payment_intent"  # kind of an id; the second one of an invoice is `payment_intent.2`, as of a session
-)
+# Kind of an id; the second one of an invoice is `payment_intent.2`, as of a session
+INTENT = "payment_intent"
 
 
 def find_payment_id(

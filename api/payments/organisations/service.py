@@ -184,9 +184,8 @@ def pay_by_card(payment_id: UUID) -> str | None:
     except StripeRefused as error:
         raise ApiError(409, "card-refused", f"Stripe refuses it: {error}; pay by transfer") from error
     _apply(page)  # a page that was paid is news; of another one the id
-    if (
-        page.status == "open" and read_once(read_balances, payment_id).due != cents
-    ):  # a transfer came meanwhile
+    # A transfer came meanwhile
+    if page.status == "open" and read_once(read_balances, payment_id).due != cents:
         _apply(expire_session(page.id))
         return None
     return page.url if page.status == "open" else None

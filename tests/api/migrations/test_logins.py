@@ -102,7 +102,7 @@ def test_a_login_of_somebody_else_is_left_alone(owner: str, logins: dict[str, st
         make(owner, **logins)
 
 
-def test_the_command_makes_what_the_environment_names_and_drops_what_it_does_not(
+def test_the_command_makes_what_the_environment_names(
     owner: str, settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings_env(DATABASE_URL=owner, PROGRAM="api")
@@ -111,16 +111,6 @@ def test_the_command_makes_what_the_environment_names_and_drops_what_it_does_not
     settings_env(DATABASE_URL_API=address_of(owner, "api_old"))
     assert main(["upgrade", "--logins"]) == 0
     assert "api_old is made: rdvpriority_api" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="DATABASE_URL_API names api_old"):
-        main(["logins", "--drop", "api_old"])
-    settings_env(DATABASE_URL_API=address_of(owner, "api_new"))
-    assert (main(["logins"]), main(["logins", "--drop", "api_old"])) == (0, 0)
-    assert "api_old is dropped" in capsys.readouterr().out
-    for name in ("api_old", "rdv", "rdvpriority_api"):
-        with pytest.raises(SystemExit, match="no program's login"):
-            main(["logins", "--drop", name])
-    with pytest.raises(SystemExit, match="usage"):
-        main(["logins", "--all"])
 
 
 def test_two_migrations_at_once_make_a_role_once(owner: str) -> None:
