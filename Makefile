@@ -49,8 +49,8 @@ run: setup ## Start everything with stand-ins for all sites and providers, and w
 demo: setup ## The same, until one alert has arrived by e-mail, SMS and Telegram
 	@$(BIN)/python -m deploy.local demo $(ARGS)
 
-status: setup ## Show the state of everything that runs, on one screen (ARGS=--json)
-	@$(BIN)/python -m deploy.status $(ARGS) || test $$? -eq 1
+status: setup ## Show the state of everything that runs, on one screen
+	@$(BIN)/python -m deploy.status || test $$? -eq 1
 
 test: setup ## Set up, lint, test
 	@test "$$CI" != true || $(BIN)/python -m deploy.local.browser

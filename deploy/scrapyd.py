@@ -23,21 +23,17 @@ _QUIET = "ignore:pkg_resources is deprecated"  # scrapyd 1.6 still imports it, a
 _SPARE = 8  # processes beside one of each system: a successor starts before its predecessor ends
 
 
-class NotOurs(RuntimeError):
-    """SCRAPYD_URL is not an address that our scrapyd could listen on."""
-
-
 def configuration(current: Settings) -> str:
     """Return scrapyd.conf (https://scrapyd.readthedocs.io/en/stable/config.html).
 
     Raises:
-        NotOurs: SCRAPYD_URL is neither on loopback nor in a private network; who reaches scrapyd runs code.
+        configs.settings.SettingsRefused: SCRAPYD_URL is not on loopback or in a private network: its callers run code.
         configs.settings.SettingMissing: the password is not set.
     """
     url = urlsplit(str(current.scrapyd_url))
     host = url.hostname or ""
     if not _may_listen(host):
-        raise NotOurs(
+        raise SettingsRefused(
             f"SCRAPYD_URL is {current.scrapyd_url}: scrapyd listens on loopback or in a private network"
         )
     made = configparser.RawConfigParser()
@@ -106,7 +102,7 @@ def main() -> None:
     try:
         current = settings()
         folder = prepare(current)
-    except (SettingMissing, SettingsRefused, NotOurs) as error:
+    except (SettingMissing, SettingsRefused) as error:
         raise SystemExit(f"scrapyd does not start: {error}") from None
     variables = environment(current, os.environ)
     os.chdir(folder)

@@ -1,14 +1,10 @@
-"""`python -m deploy.status [--json]`: the state of everything, now. Ends with 1 where something is down."""
+"""`python -m deploy.status`: the state of everything, now. Ends with 1 where something is down."""
 
-import argparse
-import json
 import os
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from pydantic_core import to_jsonable_python
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -69,27 +65,11 @@ def show(console: Console, parts: Parts) -> None:
     console.print(grid)
 
 
-def as_json(parts: Parts) -> dict[str, Any]:
-    """Return the same for programs: instants as ISO 8601 in UTC, ages in seconds."""
-    down = find_trouble(parts)
-    return {
-        "at": to_jsonable_python(clock()),
-        "environment": settings().app_env,
-        "works": not down,
-        "down": down,
-        **to_jsonable_python(parts, by_alias=False),
-    }
-
-
-class NothingRuns(RuntimeError):
-    """There is nothing to look at; the text says what to start or set."""
-
-
 def attach() -> Path | None:
     """Take over the variables of the local stack, unless DATABASE_URL is set; return its folder, None elsewhere.
 
     Raises:
-        NothingRuns: no stack holds the state folder, and no server is named.
+        SettingMissing: no stack holds the state folder, and no server is named.
     """
     state = folder()
     local = read_kept(state / ENVIRONMENT) if is_held(state) else {}
@@ -102,28 +82,21 @@ def attach() -> Path | None:
     try:
         database_url()
     except SettingMissing:
-        raise NothingRuns(
+        raise SettingMissing(
             f"nothing runs: no stack holds {state} and DATABASE_URL is not set. `make run` starts one here;"
             " in production set DATABASE_URL and REDIS_URL (see .env.example)"
         ) from None
     return None
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main() -> int:
     """Print the state; return 0 where all works, 1 where a part is down or nothing runs."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.status", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="for programs: one JSON object")
-    options = parser.parse_args(arguments)
     try:
-        state = attach()
-    except (NothingRuns, SettingsRefused) as nothing:
-        print(json.dumps({"works": False, "why": str(nothing)}) if options.json else str(nothing))
+        parts = ask_all(attach())
+    except (SettingMissing, SettingsRefused) as nothing:
+        print(nothing)
         return 1
-    parts = ask_all(state)
-    if options.json:
-        print(json.dumps(as_json(parts), ensure_ascii=False))
-    else:
-        show(Console(highlight=False), parts)
+    show(Console(highlight=False), parts)
     return 1 if find_trouble(parts) else 0
 
 

@@ -12,6 +12,7 @@ from tenacity import retry, retry_if_exception, stop_after_attempt
 
 from api.models.base import database_clock, session
 from configs.ground.database_errors import passes
+from configs.programs.matching_queues import MANY
 from notifier import applied_receipts
 from notifier.delivery import delivery, nudges
 from notifier.matching import match_service
@@ -60,7 +61,7 @@ def match(detection_id: str, *alert_ids: str) -> None:
     with bound_contextvars(detection=detection_id):
         with session() as opened:
             written, parts = match_service.match_detection(opened, key, database_clock(), part, mine)
-        nudges.ask_match_parts(detection_id, parts)
+        nudges.ask_many(MANY, "match", [(detection_id, *alert_ids) for alert_ids in parts])
         _send(written, mine, in_crowd=bool(part))
 
 

@@ -20,7 +20,6 @@ from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact
 from configs.ground.addresses import fold_address
 from configs.world.retention import receipts_kept_for
-from notifier.channels.fates import ACCEPTED
 from notifier.channels.provider_base import Receipt
 from notifier.channels.providers import sendgrid, telegram, twilio
 
@@ -77,7 +76,7 @@ def store_receipts(provider: str, headers: Mapping[str, str], body: bytes, query
 
 def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
     """Write the receipts whose event ids are new; return their number."""
-    found = {each.event_id: each for each in _drop_needless(opened, receipts)}
+    found = {each.event_id: each for each in receipts}
     unique = [found[key] for key in sorted(found)]  # one order, so that calls at once do not deadlock
     if not unique:
         return 0
@@ -95,20 +94,6 @@ def store(opened: Session, provider: str, receipts: Sequence[Receipt]) -> int:
         index_elements=[ProviderEvent.provider, ProviderEvent.event_id]
     )
     return len(opened.scalars(new.returning(ProviderEvent.id), rows).all())
-
-
-def _drop_needless(opened: Session, receipts: Sequence[Receipt]) -> list[Receipt]:
-    """Leave out receipts of acceptance whose message is recorded as accepted."""
-    said = {key for each in receipts if each.kind is ReceiptKind.ACCEPTED for key in each.notification_ids}
-    open_ones = sa.select(Notification.id).where(
-        is_any_of(Notification.id, [*said]), Notification.state.not_in(ACCEPTED)
-    )
-    unknown = {*opened.scalars(open_ones)} if said else set()
-    return [
-        each
-        for each in receipts
-        if each.kind is not ReceiptKind.ACCEPTED or unknown.intersection(each.notification_ids)
-    ]
 
 
 def _find_contacts(opened: Session, receipts: Sequence[Receipt], now: datetime) -> dict[str, UUID]:

@@ -4,6 +4,7 @@ A row remembers when it was nudged and how often, which is written once its job 
 for is asked for in the next round. The next attempt ends that: what is due again since then was not nudged.
 """
 
+import math
 import sys
 import threading
 from collections import defaultdict
@@ -30,7 +31,7 @@ from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.ground.database_errors import is_away, passes
 from configs.ground.logs import OutageLog, set_up_logs
-from configs.programs.matching_queues import nudge_seconds
+from configs.programs.matching_queues import MANY, nudge_seconds
 from configs.programs.startup import exit_on_config_error
 from configs.programs.worker_processes import leaves_at, on_stop_signals
 from configs.settings import Constant
@@ -252,7 +253,7 @@ class Sweep:
             self.rearm_at = next_round
             with session() as opened:
                 desks = match_service.open_desks(opened, now)
-            nudges.ask_rearm(desks)
+            nudges.ask_many(MANY, "rearm", [(each,) for each in desks], kept=math.ceil(rearm_seconds()))
         if found := detections + notifications:
             log.info("nudged", detections=detections, notifications=notifications)
         return found

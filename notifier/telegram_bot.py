@@ -1,4 +1,4 @@
-"""Commands that tell Telegram where the bot's updates go: set-webhook, show-webhook, delete-webhook.
+"""Commands that tell Telegram where the bot's updates go: set-webhook, show-webhook.
 
 `python -m notifier.telegram_bot`, which needs no Flask and runs where the bot's token is; also `flask telegram`.
 https://core.telegram.org/bots/api#getting-updates
@@ -97,13 +97,6 @@ def show_webhook() -> None:
     click.echo(f"{found.get('pending_update_count', 0)} updates wait")
     if error := found.get("last_error_message"):
         click.echo(f"last error: {error}")
-
-
-@telegram_command.command("delete-webhook")
-def delete_webhook() -> None:
-    """Take the address back."""
-    call_bot("deleteWebhook")
-    click.echo("no webhook is registered")
 
 
 if __name__ == "__main__":

@@ -162,9 +162,7 @@ def _is_taken(answer: Answer) -> bool:
 def _call(hook: Webhook, event: WebhookDelivery) -> Answer:
     body = json.dumps(event.body, ensure_ascii=False, separators=(",", ":")).encode()
     try:
-        return post(hook.url, body, sign(hook.secret, event.id, body, clock()))
-    except NotPosted as error:
-        return str(error)
+        return _post(hook.url, body, sign(hook.secret, event.id, body, clock()))
     except Exception as error:
         # The boundary: whatever one address makes a library raise is that webhook's alone.
         log.exception("a webhook failed", webhook=str(hook.id))
@@ -230,52 +228,45 @@ def _tell_owners(opened: Session, webhook_id: UUID) -> None:
         create_notifications(opened, user_id, "organisation_news", params, key)
 
 
-class NotPosted(Exception):
-    """No answer came: the address is refused, or nobody answered in time. The text names no secret."""
-
-
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> int:
-    """Return the status that the receiver answers.
-
-    Raises:
-        NotPosted: says why there is none.
-    """
+def _post(url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+    """Return the receiver's answer; the reason of none names no secret."""
     parts = urlsplit(resolve_stand_in(url, settings().sandbox_hosts))
     if parts.scheme != "https" and not settings().loopback_only:
-        raise NotPosted("refused: https only")
+        return "refused: https only"
     until = time.monotonic() + webhook_timeout_seconds()
-    said: Exception | None = None
-    for address in _look_up(parts):
+    addresses, answer = _look_up(parts), "not reached"
+    if isinstance(addresses, str):
+        return addresses
+    for address in addresses:
+        if time.monotonic() >= until:
+            return "no answer in time"
         try:
             return _post_to(address, parts, body, headers, until)
         except (NewConnectionError, ConnectTimeoutError) as error:  # of this address: it may have others
-            said = error
+            answer = f"not reached: {type(error).__name__}"
         except (HTTPError, OSError) as error:
-            raise NotPosted(f"no answer: {type(error).__name__}") from error
-    raise NotPosted("not reached" + (f": {type(said).__name__}" if said else "")) from said
+            return f"no answer: {type(error).__name__}"
+    return answer
 
 
-def _look_up(parts: SplitResult) -> list[str]:
-    """Return the addresses of a host; all are public, or where nothing may leave this machine, loopback's."""
+def _look_up(parts: SplitResult) -> list[str] | str:
+    """Return a host's addresses, all public, or loopback's where nothing may leave this machine; else why not."""
     host = parts.hostname or ""
     if settings().loopback_only and not is_loopback(host):
-        raise NotPosted("refused: here only this machine is called")
+        return "refused: here only this machine is called"
     try:
         found = socket.getaddrinfo(host, parts.port or parts.scheme, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
-        raise NotPosted("its name leads nowhere") from error
+    except (OSError, UnicodeError):
+        return "its name leads nowhere"
     addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-    for each in addresses:
-        address = parse_address(each)
-        if not settings().loopback_only and (address is None or not is_public(address)):
-            raise NotPosted("refused: it is not on the public internet")
+    read = map(parse_address, addresses)
+    if not settings().loopback_only and not all(each and is_public(each) for each in read):
+        return "refused: it is not on the public internet"
     return addresses
 
 
 def _post_to(address: str, parts: SplitResult, body: bytes, headers: Mapping[str, str], until: float) -> int:
-    left = until - time.monotonic()
-    if left <= 0:
-        raise NotPosted("no answer in time")
+    left = max(until - time.monotonic(), 0.01)
     answer_until.set(until)
     timeout = Timeout(connect=min(left, provider_connect_seconds()), read=left)
     # https://urllib3.readthedocs.io/en/stable/advanced-usage.html#custom-sni-hostname

@@ -18,7 +18,8 @@ from api.migrations.retries import MigrationFailed, run_with_retries
 from api.migrations.roles import PROGRAMS, role_of
 from api.models.session_options import list_session_options
 from configs.ground.database import database_seconds, database_url, owner_url
-from configs.settings import DatabaseProgram, settings
+from configs.settings import settings
+from configs.settings.common import DatabaseProgram
 
 _FIND = """
 SELECT rolsuper OR rolcreaterole OR rolname = session_user OR NOT rolcanlogin AS refused,

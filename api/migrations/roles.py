@@ -14,7 +14,7 @@ from typing import get_args
 
 import sqlalchemy as sa
 
-from configs.settings import DatabaseProgram, Program
+from configs.settings.common import DatabaseProgram, Program
 
 OWNER = "rdvpriority_migrations"
 PROGRAMS: tuple[DatabaseProgram, ...] = get_args(DatabaseProgram)

@@ -30,7 +30,8 @@ from configs.ground.clock import read_offset
 from configs.ground.database import database_seconds, database_url
 from configs.ground.database_errors import judge_connection
 from configs.ground.encryption import DecryptionFailed, decrypt, encrypt
-from configs.settings import Program, settings
+from configs.settings import settings
+from configs.settings.common import Program
 
 P = ParamSpec("P")
 T = TypeVar("T")

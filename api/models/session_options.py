@@ -8,7 +8,8 @@ DATABASE_URL) or with older ones gets them in the one statement that compares th
 from typing import Any
 
 from configs.ground.database import database_seconds
-from configs.settings import Program, settings
+from configs.settings import settings
+from configs.settings.common import Program
 
 # Our statements are short and many. Starting the workers of a parallel plan takes longer than all of matching, and so
 # does compiling a plan. PostgreSQL chooses both by estimated costs, which may be wrong

@@ -1,6 +1,7 @@
 """Connection parameters of the database, with each program's own rights."""
 
-from configs.settings import Constant, Program, settings
+from configs.settings import Constant, settings
+from configs.settings.common import Program
 
 # Longest wait for one statement; a server that is frozen is given up on a fifth later
 database_seconds = Constant("DATABASE_SECONDS", 60.0)

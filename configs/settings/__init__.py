@@ -16,10 +16,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import SettingsConfigDict
 
 from configs.ground.clock import use_offset_file
-from configs.settings.common import DatabaseProgram, Program
 from configs.settings.groups import (
-    HOSTS,
-    PREFECTURES,
     CrawlingSettings,
     LegalNames,
     SendingSettings,
@@ -31,19 +28,6 @@ from configs.settings.production_checks import far_server, problems_in_productio
 from configs.settings.program_settings import folder_in_use
 from configs.settings.value_types import split_words
 
-__all__ = [
-    "AWAY_FROM_LIFE",
-    "HOSTS",
-    "PREFECTURES",
-    "Constant",
-    "DatabaseProgram",
-    "Program",
-    "SettingMissing",
-    "Settings",
-    "SettingsRefused",
-    "load",
-    "settings",
-]
 AWAY_FROM_LIFE = ("sandbox", "test")
 _UNTRIED = "default_factory_not_called"  # pydantic's, of a default that depends on what is wrong
 

@@ -65,13 +65,5 @@ class CommonSettings(BaseSettings):
 
     def find_own_database(self, program: Program) -> SecretStr | None:
         """Return the address of the database that a program has for itself; None where it has none."""
-        own: dict[Program, SecretStr | None] = {
-            "api": self.database_url_api,
-            "background": self.database_url_background,
-            "backup": self.database_url_backup,
-            "crawler": self.database_url_crawler,
-            "notifier": self.database_url_notifier,
-            "reader": self.database_url_reader,
-            "stream": self.database_url_stream,
-        }
-        return own.get(program)
+        own: SecretStr | None = getattr(self, f"database_url_{program}", None)
+        return own

@@ -13,7 +13,7 @@ from api.models.candidate import Candidate, CandidateSource, build_columns
 from configs.ground.strict_model import IsoDate, Strict
 from configs.ground.strict_yaml import load_file
 from configs.ground.text import truncate_line
-from configs.settings import PREFECTURES
+from configs.settings.groups import PREFECTURES
 from configs.world.booking_address import BookingAddress, cut_address, parse_booking_address
 from configs.world.booking_hosts import find_desk_at
 from configs.world.desk import Text

@@ -7,17 +7,5 @@ class BackupError(RuntimeError):
     """A backup cannot be made, read or restored."""
 
 
-class AlreadyRunning(BackupError):
-    """Another process makes a backup of this kind."""
-
-
-class Stopped(BackupError):
-    """The program was asked to end; what it made half does not count, and is made again."""
-
-
-class DamagedBackup(BackupError):
-    """A stored object is missing, cut off, changed or not encrypted."""
-
-
-class KeyRefused(BackupError):
-    """A key cannot be read, or opens nothing of this backup."""
+class NotNow(BackupError):
+    """A backup is left for later: another process makes it, or the program ends. What is half made does not count."""

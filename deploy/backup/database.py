@@ -17,7 +17,7 @@ from psycopg2.extensions import connection, make_dsn, parse_dsn
 from psycopg2.extras import PhysicalReplicationConnection
 
 from configs.ground.database import database_seconds, database_url
-from deploy.backup import AlreadyRunning, BackupError
+from deploy.backup import BackupError, NotNow
 from deploy.postgres_tools import find_tool
 
 _LAST_LINES = 600  # characters of a tool's errors
@@ -111,11 +111,11 @@ def hold_lock(kind: int) -> Iterator[connection]:
     """Keep other processes from the same kind of work for as long as the block lasts; the server frees what died.
 
     Raises:
-        AlreadyRunning: another process is at it.
+        NotNow: another process is at it.
     """
     with closing(connect()) as sql:
         if not ask(sql, "SELECT pg_try_advisory_lock(%s, %s)", _LOCK, kind)[0][0]:
-            raise AlreadyRunning("another process is making this backup: wait until it has ended")
+            raise NotNow("another process is making this backup: wait until it has ended")
         yield sql
 
 

@@ -12,7 +12,7 @@ import pyrage
 from pyrage.x25519 import Identity, Recipient
 
 from configs.settings import settings
-from deploy.backup import BackupError, DamagedBackup, KeyRefused
+from deploy.backup import BackupError
 
 MAGIC = b"age-encryption.org/v1\n"
 _SECRET = "AGE-SECRET-KEY-"  # noqa: S105 -- how a line with one begins
@@ -50,7 +50,7 @@ def read_recipients() -> list[Recipient]:
     """Return the public keys of BACKUP_RECIPIENTS.
 
     Raises:
-        KeyRefused: one of them is none.
+        BackupError: one of them is none.
         configs.settings.SettingMissing: there is none.
     """
     found = []
@@ -58,7 +58,7 @@ def read_recipients() -> list[Recipient]:
         try:
             found.append(Recipient.from_str(text))
         except pyrage.RecipientError as error:
-            raise KeyRefused(f"BACKUP_RECIPIENTS: {text} is no public key of age ({error})") from None
+            raise BackupError(f"BACKUP_RECIPIENTS: {text} is no public key of age ({error})") from None
     return found
 
 
@@ -71,19 +71,19 @@ def read_identities(file: Path) -> list[Identity]:
     """Return the private keys in a file, one a line, as `deploy.backup key` and `age-keygen` write them.
 
     Raises:
-        KeyRefused: it cannot be read, holds none, or something else.
+        BackupError: it cannot be read, holds none, or something else.
     """
     try:
         lines = [line.strip() for line in file.read_text("utf-8").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
-        raise KeyRefused(f"the key cannot be read: {error}") from None
+        raise BackupError(f"the key cannot be read: {error}") from None
     texts = [line for line in lines if line and not line.startswith("#")]
     if not texts:
-        raise KeyRefused(f"{file} holds no key: it needs a line that begins with {_SECRET}")
+        raise BackupError(f"{file} holds no key: it needs a line that begins with {_SECRET}")
     try:
         return [Identity.from_str(text) for text in texts]
     except pyrage.IdentityError as error:
-        raise KeyRefused(f"{file} holds a line that is no private key of age ({error})") from None
+        raise BackupError(f"{file} holds a line that is no private key of age ({error})") from None
 
 
 def make_key() -> tuple[str, str]:
@@ -131,8 +131,7 @@ def decrypt_stream(
     """Decrypt blocks of bytes. What was written before an error is true, but not whole.
 
     Raises:
-        DamagedBackup: they are cut off, changed or not encrypted.
-        KeyRefused: none of the keys opens them; else what `blocks` or `write` raised.
+        BackupError: they are cut off, changed, not encrypted, or to other keys; else what `blocks` or `write` raised.
     """
     ends = _Ends(read_blocks(blocks), write)
     try:
@@ -153,8 +152,7 @@ def decrypt(data: bytes, identities: Sequence[Identity], what: str) -> bytes:
     """Decrypt a few megabytes.
 
     Raises:
-        DamagedBackup: they are cut off, changed or not encrypted.
-        KeyRefused: none of the keys opens them.
+        BackupError: they are cut off, changed, not encrypted, or to other keys.
     """
     try:
         return bytes(pyrage.decrypt(data, identities))
@@ -164,5 +162,5 @@ def decrypt(data: bytes, identities: Sequence[Identity], what: str) -> bytes:
 
 def _explain(error: Exception, what: str) -> BackupError:
     if "No matching keys" in str(error):
-        return KeyRefused(f"the key does not open {what}: it was encrypted to others")
-    return DamagedBackup(f"{what} cannot be decrypted, it is cut off or was changed ({error})")
+        return BackupError(f"the key does not open {what}: it was encrypted to others")
+    return BackupError(f"{what} cannot be decrypted, it is cut off or was changed ({error})")

@@ -11,7 +11,7 @@ from threading import Event
 import structlog
 
 from configs.ground.object_store import Blobs, NoBlob, StoreAway
-from deploy.backup import DamagedBackup, Stopped
+from deploy.backup import BackupError, NotNow
 from deploy.backup.encryption import MAGIC
 from deploy.backup.manifest import Manifest, StoredPart, part_key
 
@@ -34,7 +34,7 @@ class PartWriter:
 
         Raises:
             StoreAway: the store took a part at none of several attempts.
-            Stopped: the program is to end meanwhile.
+            NotNow: the program is to end meanwhile.
         """
         self._buffer += data
         while len(self._buffer) >= PART_BYTES:
@@ -45,7 +45,7 @@ class PartWriter:
         """Store the last part.
 
         Raises:
-            StoreAway, Stopped: as `write`.
+            StoreAway, NotNow: as `write`.
         """
         if self._buffer:
             self._store(bytes(self._buffer))
@@ -61,7 +61,7 @@ def put_patiently(blobs: Blobs, key: str, data: bytes, stopped: Event) -> None:
 
     Raises:
         StoreAway: it fails still.
-        Stopped: the program is to end before it works.
+        NotNow: the program is to end before it works.
     """
     for wait in _WAITS:
         try:
@@ -69,7 +69,7 @@ def put_patiently(blobs: Blobs, key: str, data: bytes, stopped: Event) -> None:
         except StoreAway as error:
             log.warning("a part is not stored, it is tried again", key=key, seconds=wait, because=str(error))
             if stopped.wait(wait):
-                raise Stopped("the backup is stopped: it is made again when the service runs") from None
+                raise NotNow("the backup is stopped: it is made again when the service runs") from None
         else:
             return
     blobs.put(key, data)
@@ -79,7 +79,7 @@ def read_parts(blobs: Blobs, manifest: Manifest) -> Iterator[bytes]:
     """Return a backup's parts as they are stored, each compared with the manifest.
 
     Raises:
-        DamagedBackup: one is missing, or is not what was stored.
+        BackupError: one is missing, or is not what was stored.
         StoreAway: the store does not answer.
     """
     for number, part in enumerate(manifest.parts):
@@ -87,11 +87,11 @@ def read_parts(blobs: Blobs, manifest: Manifest) -> Iterator[bytes]:
         try:
             data = blobs.get(key)
         except NoBlob:
-            raise DamagedBackup(f"{key} is missing") from None
+            raise BackupError(f"{key} is missing") from None
         if len(data) != part.bytes:
-            raise DamagedBackup(f"{key} has {len(data)} bytes, {part.bytes} were stored")
+            raise BackupError(f"{key} has {len(data)} bytes, {part.bytes} were stored")
         if hashlib.sha256(data).hexdigest() != part.sha256:
-            raise DamagedBackup(f"{key} is not what was stored: its SHA-256 differs")
+            raise BackupError(f"{key} is not what was stored: its SHA-256 differs")
         if not number and not data.startswith(MAGIC):
-            raise DamagedBackup(f"{key} is not encrypted")
+            raise BackupError(f"{key} is not encrypted")
         yield data

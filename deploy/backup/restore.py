@@ -17,7 +17,7 @@ import structlog
 from pyrage.x25519 import Identity
 
 from configs.ground.object_store import Blobs
-from deploy.backup import BackupError, DamagedBackup
+from deploy.backup import BackupError
 from deploy.backup.database import parse_lsn, run_tool
 from deploy.backup.encryption import decrypt_stream
 from deploy.backup.manifest import Manifest
@@ -110,20 +110,18 @@ def _check_identity(into: Path, base: Manifest) -> None:
     """Refuse another base backup than the manifest describes: who may write to the store may have exchanged them.
 
     Raises:
-        DamagedBackup: it is another cluster's, or begins elsewhere in the log.
+        BackupError: it is another cluster's, or begins elsewhere in the log.
     """
     try:
         system = int.from_bytes((into / "global" / "pg_control").read_bytes()[:8], sys.byteorder)
         label = _LABEL.search((into / "backup_label").read_text("utf-8"))
     except FileNotFoundError as error:
-        raise DamagedBackup(
-            f"{base.folder} is no base backup: it lacks {Path(error.filename).name}"
-        ) from None
+        raise BackupError(f"{base.folder} is no base backup: it lacks {Path(error.filename).name}") from None
     is_own = (
         label and int(label[2]) == base.timeline and base.start_lsn <= parse_lsn(label[1]) <= base.stop_lsn
     )
     if not is_own or system != int(base.system):
-        raise DamagedBackup(
+        raise BackupError(
             f"{base.folder} is another base backup than its manifest says: take another by --base"
         )
 
@@ -132,7 +130,7 @@ def _verify(into: Path, base: Manifest) -> bool:
     """Have PostgreSQL compare each file with the checksums that the server gave it; return whether it did.
 
     Raises:
-        DamagedBackup: a file differs.
+        BackupError: a file differs.
     """
     program = _find_verifier(base.server // 10_000)
     if program is None:
@@ -141,7 +139,7 @@ def _verify(into: Path, base: Manifest) -> bool:
     done = run([program, "--no-parse-wal", str(into)], capture_output=True, text=True, check=False)
     if done.returncode:
         said = " ".join(done.stderr.split())[-600:]
-        raise DamagedBackup(f"pg_verifybackup refuses the base backup: {said}")
+        raise BackupError(f"pg_verifybackup refuses the base backup: {said}")
     return True
 
 

@@ -15,7 +15,7 @@ from psycopg2.extensions import connection
 from configs.ground.logs import OutageLog
 from configs.ground.object_store import StoreAway, StoreTrouble
 from configs.settings import Constant, settings
-from deploy.backup import AlreadyRunning, BackupError, Stopped, status
+from deploy.backup import BackupError, NotNow, status
 from deploy.backup.database import SLOT, ServerState, ask, connect, format_lsn, parse_lsn, read_server
 from deploy.backup.encryption import fingerprints
 from deploy.backup.manifest import Kind, Manifest, read_catalogue
@@ -69,7 +69,7 @@ def wait_for_log(sql: connection, lsn: int, stopped: Event) -> None:
 
     Raises:
         BackupError: it is not, after minutes.
-        Stopped: the program is to end before.
+        NotNow: the program is to end before.
     """
     longest = max(_LONGEST_WAIT, 4 * settings().backup_wal_seconds)
     end = time.monotonic() + longest
@@ -80,7 +80,7 @@ def wait_for_log(sql: connection, lsn: int, stopped: Event) -> None:
         ):  # the last byte that is stored is confirmed
             return
         if stopped.wait(min(0.5, settings().backup_wal_seconds)):
-            raise Stopped("the backup is stopped: it is made again when the service runs")
+            raise NotNow("the backup is stopped: it is made again when the service runs")
     raise BackupError(
         f"the log is not stored up to {format_lsn(lsn)} after {longest:.0f} s:"
         " is `python -m deploy.backup run` running?"
@@ -180,7 +180,7 @@ class BackupService:
         try:
             wait = partial(wait_for_log, stopped=self._stopped)
             manifest = take_backup(self._store, kind, wait, self._stopped)
-        except (AlreadyRunning, Stopped) as error:
+        except NotNow as error:
             log.info("a backup is left for later", kind=str(kind), because=str(error))
         except FAILURES as error:
             log.error("a backup failed", kind=str(kind), because=str(error).strip())  # noqa: TRY400 -- one line says it

@@ -17,7 +17,7 @@ from pyrage.x25519 import Recipient
 
 from configs.ground.object_store import Blobs, NoBlob, StoreAway, proof_blobs
 from configs.ground.proofs import list_days
-from deploy.backup import BackupError, Stopped, status
+from deploy.backup import BackupError, NotNow, status
 from deploy.backup.database import (
     ServerState,
     format_lsn,
@@ -160,4 +160,4 @@ def _read_until(pipe: IO[bytes], stopped: Event) -> Callable[[int], bytes]:
 
 def _end_if(stopped: Event) -> None:
     if stopped.is_set():
-        raise Stopped("the backup is stopped: it is made again when the service runs")
+        raise NotNow("the backup is stopped: it is made again when the service runs")

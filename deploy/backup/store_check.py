@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from configs.ground.object_store import Blobs, NoBlob
-from deploy.backup import DamagedBackup
+from deploy.backup import BackupError
 from deploy.backup.database import format_lsn
 from deploy.backup.encryption import MAGIC
 from deploy.backup.manifest import Catalogue, Kind, Manifest, part_key, read_catalogue
@@ -88,7 +88,7 @@ def _read_whole(blobs: Blobs, manifest: Manifest) -> Iterator[str]:
     try:
         for _ in read_parts(blobs, manifest):
             pass
-    except DamagedBackup as error:
+    except BackupError as error:
         yield str(error)
 
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from pyrage.x25519 import Identity, Recipient
 
 from configs.ground.object_store import Blobs, NoBlob
-from deploy.backup import BackupError, DamagedBackup
-from deploy.backup.database import format_lsn, parse_lsn
+from deploy.backup import BackupError
+from deploy.backup.database import parse_lsn
 from deploy.backup.encryption import decrypt, encrypt
 
 SEGMENT = 1 << 24  # bytes of one of PostgreSQL's files, unless initdb was told otherwise
@@ -84,17 +84,16 @@ def unseal(blobs: Blobs, key: str, identities: Sequence[Identity]) -> bytes:
     """Return what an object holds.
 
     Raises:
-        DamagedBackup: it is missing, cut off, changed, or another one under this key.
-        KeyRefused: none of the keys opens it.
+        BackupError: it is missing, cut off, changed, or another one under this key; or no key opens it.
         configs.ground.object_store.StoreAway: the store does not answer.
     """
     try:
         sealed = blobs.get(key)
     except NoBlob:
-        raise DamagedBackup(f"{key} is missing") from None
+        raise BackupError(f"{key} is missing") from None
     name, _, packed = decrypt(sealed, identities, key).partition(b"\n")
     if name != key.encode():
-        raise DamagedBackup(f"{key} holds another object: {name[:200].decode('ascii', 'replace')}")
+        raise BackupError(f"{key} holds another object: {name[:200].decode('ascii', 'replace')}")
     return zlib.decompress(packed)
 
 
@@ -174,7 +173,7 @@ def write_segments(
             found = threads.map(lambda chunk: unseal(blobs, chunk.key, identities), some)
             for chunk, data in zip(some, found, strict=True):
                 if len(data) != chunk.length:
-                    raise DamagedBackup(f"{chunk.key} holds {len(data)} bytes of log")
+                    raise BackupError(f"{chunk.key} holds {len(data)} bytes of log")
                 _write_log(folder, timeline, chunk.start, data)
     return sum(chunk.length for chunk in chunks)
 
@@ -202,15 +201,3 @@ def _write_log(folder: Path, timeline: int, start: int, data: bytes) -> None:
             opened.seek(offset)
             opened.write(piece)
         start += len(piece)
-
-
-def check_segment_size(size: int) -> None:
-    """Refuse a cluster with segments of another size.
-
-    Raises:
-        BackupError: it has.
-    """
-    if size != SEGMENT:
-        raise BackupError(
-            f"the server's wal_segment_size is {size}: only {SEGMENT} is supported ({format_lsn(SEGMENT)})"
-        )

@@ -36,7 +36,7 @@ from deploy.backup.database import (
     read_server,
 )
 from deploy.backup.wal_archive import (
-    check_segment_size,
+    SEGMENT,
     chunk_key,
     history_key,
     read_archive,
@@ -93,9 +93,9 @@ class WalStream:
 
         It begins with a whole segment, because PostgreSQL reads a segment from its beginning.
         """
-        check_segment_size(
-            ask(sql, "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'")[0][0]
-        )
+        size = ask(sql, "SELECT setting::bigint FROM pg_settings WHERE name = 'wal_segment_size'")[0][0]
+        if size != SEGMENT:
+            raise BackupError(f"the server's wal_segment_size is {size}: only {SEGMENT} is supported")
         lost = ask(sql, "SELECT wal_status = 'lost' FROM pg_replication_slots WHERE slot_name = %s", SLOT)
         if lost == [(True,)]:
             log.error(

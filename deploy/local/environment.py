@@ -7,7 +7,7 @@ from typing import get_args
 from urllib.parse import urlsplit
 
 from configs.ground.push_keys import read_private_key, write_public_key
-from configs.settings import DatabaseProgram
+from configs.settings.common import DatabaseProgram
 from deploy.local.ports import StackPorts
 from deploy.local.state_dir import kept_secret
 from deploy.sandbox.addresses import PUSH, SENDGRID, SMTP, STRIPE, TELEGRAM, TWILIO, TWILIO_CALLS, url

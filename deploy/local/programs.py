@@ -15,7 +15,8 @@ from typing import Any, cast
 import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
-from configs.settings import Program, Settings
+from configs.settings import Settings
+from configs.settings.common import Program
 from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local.ports import StackPorts
 from deploy.local.processes import with_parent

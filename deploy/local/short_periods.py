@@ -14,10 +14,6 @@ _DEFINED = re.compile(r'Constant\(\s*"(\w+)"')
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
-class UnknownConstant(ValueError):
-    """TEST_PERIODS names what is no constant; the text says what."""
-
-
 @lru_cache(maxsize=1)
 def list_constants() -> frozenset[str]:
     """Return the names of all constants that TEST_PERIODS may change, as the source has them."""
@@ -31,12 +27,12 @@ def gather(variables: Mapping[str, str]) -> dict[str, str]:
     An empty one is taken out of it: the product's own value counts.
 
     Raises:
-        UnknownConstant: TEST_PERIODS itself names others.
+        ValueError: TEST_PERIODS itself names others.
     """
     names = list_constants()
     changed = json.loads(variables.get(VARIABLE) or "{}")
     if unknown := changed.keys() - names:
-        raise UnknownConstant(f"{VARIABLE} names no constant: {', '.join(sorted(unknown))}")
+        raise ValueError(f"{VARIABLE} names no constant: {', '.join(sorted(unknown))}")
     changed |= {name: _read_value(value) for name, value in variables.items() if name in names}
     changed = {name: value for name, value in changed.items() if value is not None}
     others = {name: value for name, value in variables.items() if name not in names}

@@ -114,8 +114,7 @@ def running(
     Nothing opens by itself before `begin_world`; `edit` may change the text of the sandbox's desk files.
 
     Raises:
-        deploy.local.state_dir.AlreadyRunning: another stack uses the folder.
-        deploy.local.state_dir.StateUnusable: the folder cannot be written.
+        deploy.local.state_dir.StateUnusable: another stack uses the folder, or it cannot be written.
         deploy.local.processes.StartFailed: no port is free, or a program did not come up; the text has its log.
     """
     state = state.resolve()

@@ -12,12 +12,8 @@ ENVIRONMENT = "env"  # the file that a shell and `make status` read the stack's 
 LOGS = "logs"
 
 
-class AlreadyRunning(RuntimeError):
-    """Another stack holds the state folder; the text says which process."""
-
-
 class StateUnusable(RuntimeError):
-    """The state folder cannot be written; the text says why and what to set."""
+    """The state folder is another stack's, or cannot be written; the text says what to do."""
 
 
 def folder() -> Path:
@@ -30,8 +26,7 @@ def alone(state: Path) -> Iterator[None]:
     """Hold the folder's lock; the kernel frees it when we die.
 
     Raises:
-        AlreadyRunning: another stack uses the folder.
-        StateUnusable: the folder cannot be written.
+        StateUnusable: another stack uses the folder, or it cannot be written; the text says what to do.
     """
     try:
         state.mkdir(parents=True, exist_ok=True)
@@ -43,7 +38,7 @@ def alone(state: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise AlreadyRunning(
+            raise StateUnusable(
                 f"{state} is in use by process {lock.read().strip() or '?'}: stop it first (Ctrl-C there),"
                 " or set STATE_DIR to another folder"
             ) from None

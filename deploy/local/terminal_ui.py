@@ -20,7 +20,7 @@ from deploy.local.ports import StackPorts, usual
 from deploy.local.processes import StartFailed
 from deploy.local.seed import EMAIL, PASSWORD, seed
 from deploy.local.stack import Stack, begin_world, running, wait_ready
-from deploy.local.state_dir import LOGS, AlreadyRunning, StateUnusable, folder
+from deploy.local.state_dir import LOGS, StateUnusable, folder
 from deploy.sandbox.addresses import STRIPE, url
 
 _LOOK = 0.2  # seconds between two looks at the tables
@@ -147,7 +147,7 @@ def show(what: str, *, any_port: bool) -> int:
         console = Console(highlight=False, width=_WIDTH)
     try:
         return _run(console, usual(any_port=any_port), until_arrival=what == "demo")
-    except (AlreadyRunning, StartFailed, StateUnusable) as refusal:
+    except (StartFailed, StateUnusable) as refusal:
         Console(stderr=True, soft_wrap=True, highlight=False).print(str(refusal), style="red", markup=False)
         return 2
 

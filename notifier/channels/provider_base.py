@@ -1,7 +1,7 @@
 """Providers: what they are handed, give back and raise, their base class, and the HTTP session that most have.
 
-The session has time-outs, a limit on bytes, sorts failures and knows how far a call got. An answer has a deadline from
-its first byte to its last, so one that trickles ends there, one that floods at `MOST_BYTES`.
+The session has time-outs, sorts failures and knows how far a call got. An answer has a deadline from
+its first byte to its last, so one that trickles ends there.
 """
 
 import io
@@ -288,10 +288,6 @@ def read_json(answer: Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-class AnswerTooLong(requests.RequestException):
-    """The answer has more than MOST_BYTES."""
-
-
 class _Response(HTTPResponse):
     """An answer whose status, headers and body have one deadline."""
 
@@ -328,24 +324,11 @@ POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TlsPool}
 
 
 class _Adapter(HTTPAdapter):
-    """Makes connections whose progress is noted, and reads answers of so many bytes."""
-
-    def __init__(self, most_bytes: int) -> None:
-        self.most_bytes = most_bytes
-        super().__init__()
+    """Makes connections whose progress is noted."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = dict(POOLS)
-
-    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
-        answer = super().send(request, *arguments, **options | {"stream": True})
-        body = answer.raw.read(self.most_bytes + 1, decode_content=True)
-        if len(body) > self.most_bytes:
-            answer.raw.close()
-            raise AnswerTooLong
-        answer.raw = io.BytesIO(body)
-        return answer
 
 
 class Transport(requests.Session):
@@ -357,7 +340,6 @@ class Transport(requests.Session):
     answer.
     """
 
-    MOST_BYTES: ClassVar[int] = 1 << 20  # of an answer: a list of Telegram's updates is the longest
     STAND_IN: ClassVar[str] = "name a stand-in of {name} in STAND_INS"
 
     def __init__(
@@ -375,8 +357,8 @@ class Transport(requests.Session):
         self.trust_env = False
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self._used_at = time.monotonic()
-        self.mount("https://", _Adapter(self.MOST_BYTES))
-        self.mount("http://", _Adapter(self.MOST_BYTES))
+        self.mount("https://", _Adapter())
+        self.mount("http://", _Adapter())
 
     def find_timeout(self) -> float:
         """Return the seconds in which the whole answer must come."""

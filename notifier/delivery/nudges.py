@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 from uuid import UUID
@@ -21,7 +21,7 @@ from configs.ground.database_errors import passes
 from configs.ground.redis import redis
 from configs.programs.jobs import KEPT_SECONDS, name_job, push, queue, read_oldest_seconds
 from configs.programs.loop_report import NOTICES
-from configs.programs.matching_queues import CRITICAL, MANY, MATCH_SECONDS
+from configs.programs.matching_queues import CRITICAL, MATCH_SECONDS
 from configs.settings import Constant
 from notifier.channels.batch_sender import most_at_once
 
@@ -60,29 +60,19 @@ def _forgiving(what: str) -> Iterator[None]:
         log.warning("not nudged, the sweep will", what=what, because=type(error.orig).__name__)
 
 
-def ask_match_parts(detection_id: str, parts: Iterable[Sequence[str]]) -> None:
-    """Have parts of the alerts that wait for a detection matched; a round of re-arming finds what was lost."""
-    _ask_many(MANY, "match", [(detection_id, *alert_ids) for alert_ids in parts])
-
-
 def ask_catch_up(alert_id: UUID) -> None:
     """Have what is open matched for an alert that was created, enabled or widened, after its commit.
 
     Never raises because Redis is away: the sweep re-arms open desks.
     """
-    _ask_many(CRITICAL, "catch_up", [(str(alert_id),)])
+    ask_many(CRITICAL, "catch_up", [(str(alert_id),)])
 
 
-def ask_rearm(desk_ids: Iterable[str]) -> None:
-    """Have desks' open slots matched with alerts not notified yet.
+def ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept: int = KEPT_SECONDS) -> None:
+    """Enqueue a job for each tuple of arguments; one that is not taken for `kept` seconds is dropped.
 
-    A job that is not taken soon is dropped: the next round finds them.
+    Each has an id of its own: that of a worker that died stays for a while. A round of re-arming finds what was lost.
     """
-    _ask_many(MANY, "rearm", [(each,) for each in desk_ids], kept=math.ceil(rearm_seconds()))
-
-
-def _ask_many(name: str, job: str, asked: Iterable[tuple[object, ...]], *, kept: int = KEPT_SECONDS) -> None:
-    """Enqueue a job for each tuple of arguments, by an id of its own: that of a worker that died stays for a while."""
     with _forgiving(job):
         for arguments in asked:
             push(

@@ -55,10 +55,6 @@ class MessageTimes:
         """Return whether an instant is in quiet hours."""
         return bool(self.quiet and _find_end(at, self.quiet, self.zone))
 
-    def keeps_slots_quiet(self, at: datetime) -> bool:
-        """Return whether an instant is in quiet hours that slot alerts keep, too."""
-        return bool(self.quiet and self.quiet_slots and _find_end(at, self.quiet, self.zone))
-
     def _find_digest(self, created_at: datetime) -> datetime:
         if self.rhythm is SlotRhythm.AT_ONCE:
             return created_at
@@ -148,7 +144,7 @@ def find_wish(row: ClaimedRow, to: ClaimedRecipient, now: datetime) -> Skip | No
     if row.kind == SLOT_CALL and to.call_hours:
         if not may_call(to.call_hours, to.zone, times, row.params["desk_id"], now):
             return _OUTSIDE
-    elif row.kind == CALL_MISSED and times and times.keeps_slots_quiet(now):
+    elif row.kind == CALL_MISSED and times and times.quiet_slots and times.is_quiet(now):
         return _OUTSIDE  # the SMS after a call leaves after the hours of calls, too, but not in quiet hours
     return _find_hold(group, row, to, now)
 
@@ -163,7 +159,7 @@ def may_call(
     zones = [zone_or_home(zone)]
     if zone == HOME_ZONE:
         zones.append(location_of(desk_id, desk_id.partition("/")[0]).zone)
-    is_quiet = times is not None and times.keeps_slots_quiet(at)
+    is_quiet = times is not None and times.quiet_slots and times.is_quiet(at)
     return not is_quiet and all(is_on(hours, at.astimezone(each).time()) for each in zones)
 
 

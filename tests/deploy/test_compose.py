@@ -14,7 +14,8 @@ import pytest
 import yaml
 
 from configs.ground.redis import OWNER, RULES, read_rules, write_users
-from configs.settings import DatabaseProgram, Settings, load
+from configs.settings import Settings, load
+from configs.settings.common import DatabaseProgram
 from configs.settings.program_settings import list_allowed, list_secrets
 from deploy.local import postgres, valkey
 from deploy.postgres_tools import MAJOR

@@ -12,9 +12,9 @@ from scrapy.spiderloader import SpiderLoader
 from scrapy.utils.misc import load_object
 from scrapyd.config import Config
 
-from configs.settings import settings
+from configs.settings import SettingsRefused, settings
 from deploy.local.processes import free_port
-from deploy.scrapyd import NotOurs, configuration, environment, main, prepare
+from deploy.scrapyd import configuration, environment, main, prepare
 from tests.crawler.held import scrapy_settings
 from tests.in_turn import in_turn
 
@@ -104,7 +104,7 @@ def test_it_listens_on_loopback_or_in_a_network_of_our_own(
 )
 def test_it_listens_nowhere_else(url: str, state: Path, settings_env: Callable[..., None]) -> None:
     settings_env(SCRAPYD_URL=url)
-    with pytest.raises(NotOurs, match="loopback"):
+    with pytest.raises(SettingsRefused, match="loopback"):
         configuration(settings())
 
 

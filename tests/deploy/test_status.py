@@ -1,6 +1,5 @@
-"""`make status`: every part for itself within 80 columns, the same as JSON, and why there is nothing to see."""
+"""`make status`: every part for itself within 80 columns, and why there is nothing to see."""
 
-import json
 import os
 import re
 import subprocess
@@ -24,10 +23,11 @@ from api.migrations.logins import make_logins, parse_logins
 from api.models.base import session
 from api.models.desk import DeskStatus
 from api.models.user import User
+from configs.settings import SettingMissing
 from deploy.local.processes import stop_with_descendants, wait_until
 from deploy.local.programs import read_programs, write_supervisor
 from deploy.local.state_dir import ENVIRONMENT, LOGS, alone, write_variables
-from deploy.status import NothingRuns, ask_all, attach, main, show
+from deploy.status import ask_all, attach, main, show
 from tests.api.admin.health.parts_in_trouble import HOST, make_parts
 from tests.api.world import PREFECTURES
 from tests.factories import BOBIGNY, add_desk
@@ -126,16 +126,17 @@ def _read_states(state: Path) -> list[str]:
 
 
 @pytest.mark.usefixtures("database", "redis_server", "frozen")
-def test_json_says_the_same_and_the_exit_code_that_something_is_down(
+def test_the_screen_and_the_exit_code_say_that_something_is_down(
     settings_env: Callable[..., None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings_env(PREFECTURES_DIR=PREFECTURES)
     add_desk(status=DeskStatus.CAPTCHA, status_reason="a captcha")
-    assert main(["--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
-    assert told.keys() >= {HEALTH, *READS} | {"at", "works", "down", "environment"}
-    assert set(told["down"]) == {"scrapyd", "workers", "planner"}
-    assert told["desks"]["troubles"] == [{"status": "CAPTCHA", "reason": "a captcha", "desks": [BOBIGNY]}]
+    assert main() == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert all(name in told for name in (HEALTH, *READS))
+    (down,) = re.findall("DOWN: ((?:[a-z]+, )+[a-z]+)", told)
+    assert set(down.split(", ")) == {"scrapyd", "workers", "planner"}
+    assert f"troubles · CAPTCHA · a captcha · {BOBIGNY}" in told
 
 
 def test_where_nothing_runs_that_is_said(
@@ -146,11 +147,9 @@ def test_where_nothing_runs_that_is_said(
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     settings_env(STATE_DIR=tmp_path)
-    assert main([]) == 1
+    assert main() == 1
     assert f"nothing runs: no stack holds {tmp_path}" in capsys.readouterr().out
-    assert main(["--json"]) == 1
-    assert json.loads(capsys.readouterr().out)["works"] is False
-    with pytest.raises(NothingRuns, match="make run"):
+    with pytest.raises(SettingMissing, match="make run"):
         attach()
 
 
@@ -178,7 +177,7 @@ def test_wrong_settings_are_named_and_no_traceback(
 ) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     settings_env(STATE_DIR=tmp_path, APP_ENV="production")
-    assert main([]) == 1
+    assert main() == 1
     assert "settings refused:" in capsys.readouterr().out
 
 

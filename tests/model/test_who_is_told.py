@@ -428,8 +428,8 @@ def machine(
     monkeypatch.setattr(notifier, "detection_seen", match)
     monkeypatch.setattr(
         nudges,
-        "ask_rearm",
-        lambda desks, parts=((),): queue.extend(("rearm", each) for each in desks for _ in parts),
+        "ask_many",
+        lambda _name, job, asked, **_: queue.extend((job, each) for (each,) in asked),
     )
 
     def deliver(waiting: Iterable[nudges.WaitingWork]) -> set[UUID]:

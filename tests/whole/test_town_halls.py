@@ -8,7 +8,7 @@ import pytest
 import requests
 import yaml
 
-from configs.settings import HOSTS
+from configs.settings.groups import HOSTS
 from deploy.local.stack import Stack
 from deploy.sandbox.addresses import url
 from deploy.sandbox.platforms import stand_ins

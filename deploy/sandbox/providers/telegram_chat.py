@@ -92,7 +92,6 @@ class UpdateDesk:
     def add_routes(self, app: web.Application) -> None:
         """Add the methods of the Bot API, and the page of a bot."""
         app.router.add_post("/bot{token}/setWebhook", self._set_webhook)
-        app.router.add_post("/bot{token}/deleteWebhook", self._set_webhook)
         app.router.add_post("/bot{token}/getWebhookInfo", self._show_webhook)
         app.router.add_get(_BOT, self._show_page)
         app.router.add_post(_BOT, self._press)
@@ -142,7 +141,7 @@ class UpdateDesk:
         return asked
 
     async def _set_webhook(self, request: web.Request) -> web.Response:
-        """Set where updates go; without an address the webhook is deleted."""
+        """Set where updates go; without an address they go nowhere."""
         asked = await self._read_kinds(request)
         self._hook, self._secret = str(asked.get("url") or ""), str(asked.get("secret_token") or "")
         self._error = ""

@@ -42,25 +42,11 @@ PROVIDER = "smtp"
 _PORTS = {"smtp": 587, "smtps": 465}  # with `smtps` TLS begins with the connection, with `smtp` by STARTTLS
 _ACCEPTED = Acceptance(PROVIDER, "")  # the Message-ID contains the notification's id
 _LEAST_SECONDS = 1.0  # that must be left of the call for one more mail
-_MOST_BYTES = 1 << 20  # of the replies of a connection
 _GO_ON, _PERMANENT = 354, 500  # https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3
 _CLOSING, _TOO_MUCH = 421, 552  # 552: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10
 _OF_A_MAIL = smtplib.SMTPSenderRefused, smtplib.SMTPRecipientsRefused, smtplib.SMTPDataError
 _NOT_OFFERED = smtplib.SMTPException, smtplib.SMTPNotSupportedError  # no TLS, no login that we know
 _LOGIN_NEEDED = {530, 534, 535, 538}  # https://www.rfc-editor.org/rfc/rfc4954#section-6
-
-
-class _Replies(io.BufferedReader):
-    """Replies of so many bytes: smtplib keeps all lines of one that has no end."""
-
-    left = _MOST_BYTES
-
-    def readline(self, size: int | None = -1, /) -> bytes:
-        line = super().readline(size)
-        self.left -= len(line)
-        if self.left < 0:
-            raise OSError("the replies are too long")
-        return line
 
 
 class _Connection(smtplib.SMTP):
@@ -70,7 +56,7 @@ class _Connection(smtplib.SMTP):
         with ExitStack() as stack:
             stack.callback(self.close)
             if self.file is None and self.sock:
-                self.file = _Replies(TimedReader(self.sock))
+                self.file = io.BufferedReader(TimedReader(self.sock))
             try:
                 code, reply = super().getreply()
             except smtplib.SMTPResponseException:  # a line that is too long

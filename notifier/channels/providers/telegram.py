@@ -36,7 +36,6 @@ from notifier.channels.provider_base import (
     PermanentError,
     Provider,
     RateLimited,
-    TemporaryError,
     Transport,
     read_json,
     read_retry_after,
@@ -89,7 +88,6 @@ class Telegram(Provider):
         """Hand one message to the Bot API, or edit one that is there."""
         (message,) = messages
         bot = f"{settings().address_of('telegram')}/bot{settings().require('telegram_bot_token')}"
-        _check_name(bot)
         method = "editMessageText" if message.replaces else "sendMessage"
         body = _body(message.filled, message.address, message.replaces)
         answer = _transport().post(f"{bot}/{method}", json=body, headers=message.inbox_headers)
@@ -103,10 +101,7 @@ class Telegram(Provider):
         description = str(body.get("description", "")).lower()
         if message.replaces and _UNCHANGED in description:
             return [Acceptance(PROVIDER, message.replaces, delivered=True)]
-        error = _delivery_error(answer.status_code, description)
-        if isinstance(error, PermanentError) and error.contact_state:
-            _check_name(bot, asks=True)
-        raise error
+        raise _delivery_error(answer.status_code, description)
 
     def find_wait(self, message: OutgoingMessage) -> float:
         """Return for how many seconds its chat or the bot waits; -1 where the message tries for the bot."""
@@ -127,32 +122,6 @@ def _note(happened: str, message: OutgoingMessage, seconds: float = 0.0) -> floa
     except RedisError as error:
         log.warning("no waits of Telegram: Redis is away", because=type(error).__name__)
         return 0.0
-
-
-_names: dict[str, str] = {}  # of bots, by the address of their methods: asked once a process
-
-
-def _check_name(bot: str, *, asks: bool = False) -> None:
-    """Refuse the token of another bot than TELEGRAM_BOT_NAME: our readers' chats are not there, or not with it.
-
-    It is asked for its name where it was refused a chat: no message waits for that.
-    """
-    ours = (settings().telegram_bot_name or "").casefold()
-    if asks and ours and bot not in _names:
-        _names[bot] = _ask_name(bot)
-    if ours and _names.get(bot, ours) != ours:
-        raise Misconfigured(f"{PROVIDER}: TELEGRAM_BOT_TOKEN is of another bot than TELEGRAM_BOT_NAME")
-
-
-def _ask_name(bot: str) -> str:
-    # https://core.telegram.org/bots/api#getme
-    try:
-        result = read_json(_transport().post(f"{bot}/getMe")).get("result")
-    except OutcomeUnknown as error:  # of this call: the message was refused
-        raise TemporaryError(error.reason) from error
-    if not isinstance(result, dict):
-        raise TemporaryError(f"{PROVIDER} did not say whose TELEGRAM_BOT_TOKEN is")
-    return str(result.get("username")).casefold()
 
 
 def _body(message: RenderedMessage, address: str, replaces: str) -> dict[str, Any]:

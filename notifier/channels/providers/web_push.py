@@ -52,7 +52,6 @@ log = structlog.get_logger(__name__)
 class _PushTransport(Transport):
     """Sorts the answers of push services (RFC 8030, sections 5 and 8)."""
 
-    MOST_BYTES = 1 << 16
     STAND_IN = "map it to a stand-in by SANDBOX_HOSTS"
 
     def find_timeout(self) -> float:

@@ -13,7 +13,7 @@ from api.migrations.__main__ import main
 from api.migrations.logins import LoginRefused, make_logins, parse_logins
 from api.migrations.tables import _CREATE
 from configs.ground.database import database_seconds
-from configs.settings import Program
+from configs.settings.common import Program
 from deploy.local.postgres import start_postgres
 from tests.conftest import _migrate
 from tests.in_turn import in_turn

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from api.migrations.roles import OWNER, PROGRAMS, RIGHTS, grant_rights, list_rights, role_of
 from api.models.base import engine, session
-from configs.settings import DatabaseProgram
+from configs.settings.common import DatabaseProgram
 from tests.in_turn import in_turn
 
 pytestmark = pytest.mark.usefixtures("database")

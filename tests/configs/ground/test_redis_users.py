@@ -13,7 +13,7 @@ from api.models.notification import QUEUES
 from configs.ground.database import database_url
 from configs.ground.redis import read_rules
 from configs.programs.circuit_breaker import CircuitBreaker, CircuitOpen
-from configs.settings import DatabaseProgram
+from configs.settings.common import DatabaseProgram
 from tests.in_turn import in_turn
 
 ENQUEUED = ["rq:queue:{}", "rq:job:{}-match-7", "rq:wip:{}", "rq:failed:{}", "rq:executions:{}-match-7"]

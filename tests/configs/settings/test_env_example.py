@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 from pydantic import ValidationError
 
-from configs.settings import Program, Settings
+from configs.settings import Settings
+from configs.settings.common import Program
 from configs.settings.misspelt import describe_misspelt
 from configs.settings.proxies import parse_proxies
 from tests.in_turn import in_turn

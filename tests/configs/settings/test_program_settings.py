@@ -7,7 +7,8 @@ from typing import get_args
 
 import pytest
 
-from configs.settings import Program, Settings, SettingsRefused, load
+from configs.settings import Settings, SettingsRefused, load
+from configs.settings.common import Program
 from configs.settings.program_settings import (
     NEEDED,
     list_allowed,

@@ -9,7 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import HOSTS, PREFECTURES
+from configs.settings.groups import HOSTS, PREFECTURES
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 from configs.world.host_rule import Agent, Decision, load_hosts
 from configs.world.plan import plans

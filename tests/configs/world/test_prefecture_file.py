@@ -10,7 +10,7 @@ import pytest
 
 from api.web.gunicorn_hooks import on_reload
 from configs.ground.strict_yaml import ConfigFileError
-from configs.settings import PREFECTURES
+from configs.settings.groups import PREFECTURES
 from configs.world.desk import Desk, Grade, Procedure, WatchLevel
 from configs.world.prefecture import (
     Prefecture,

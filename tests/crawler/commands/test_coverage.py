@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from configs.settings import PREFECTURES
+from configs.settings.groups import PREFECTURES
 from configs.world.prefecture import prefectures
 from crawler.commands.coverage import page
 

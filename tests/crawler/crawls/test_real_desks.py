@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from configs.settings import PREFECTURES
+from configs.settings.groups import PREFECTURES
 from configs.world.desk import Desk, Outcome
 from configs.world.prefecture import desks
 from crawler.platforms import platform

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 
 from configs.ground.object_store import Blobs
-from deploy.backup import BackupError, DamagedBackup, KeyRefused
+from deploy.backup import BackupError
 from deploy.backup.encryption import fingerprints
 from deploy.backup.manifest import MANIFEST, Kind, Manifest, StoredPart
 from deploy.backup.store_check import find_troubles
 from deploy.backup.wal_archive import (
     SEGMENT,
     Stretch,
-    check_segment_size,
     find_stretch,
     read_ancestry,
     read_archive,
@@ -163,15 +162,15 @@ def test_a_chunk_under_another_key_is_refused(tmp_path: Path) -> None:
     first, second = keep_log(blobs, 0, b"first"), keep_log(blobs, 5, b"other")
     assert unseal(blobs, first, [KEY]) == b"first"
     blobs.put(first, blobs.get(second))
-    with pytest.raises(DamagedBackup, match="holds another object"):
+    with pytest.raises(BackupError, match="holds another object"):
         unseal(blobs, first, [KEY])
     blobs.put(first, blobs.get(second)[:-5])
-    with pytest.raises(DamagedBackup, match="cut off or was changed"):
+    with pytest.raises(BackupError, match="cut off or was changed"):
         unseal(blobs, first, [KEY])
-    with pytest.raises(KeyRefused):
+    with pytest.raises(BackupError):
         unseal(blobs, second, [OTHER])
     blobs.delete(second)
-    with pytest.raises(DamagedBackup, match="is missing"):
+    with pytest.raises(BackupError, match="is missing"):
         unseal(blobs, second, [KEY])
 
 
@@ -189,9 +188,3 @@ def test_a_history_says_where_each_timeline_ended() -> None:
         3, "1\t0/5000000\tno recovery target specified\n\n2\t1/6000028\tbefore 2026-11-22\n"
     )
     assert found == {1: 0x5000000, 2: (1 << 32) + 0x6000028, 3: None}
-
-
-def test_segments_of_another_size_are_refused() -> None:
-    check_segment_size(SEGMENT)
-    with pytest.raises(BackupError, match="wal_segment_size is 1048576"):
-        check_segment_size(1 << 20)

@@ -22,7 +22,8 @@ from api.admin.health.checks import CHECKS
 from api.jobs.__main__ import CHILDREN as BACKGROUND
 from api.models.base import LIMITS, engine
 from configs.ground.redis import read_rules
-from configs.settings import DatabaseProgram, Program, Settings
+from configs.settings import Settings
+from configs.settings.common import DatabaseProgram, Program
 from configs.settings.program_settings import list_allowed, list_secrets
 from configs.world.desk import Fetch
 from crawler.catalogue import systems
@@ -34,7 +35,7 @@ from deploy.local.processes import StartFailed, free_port, start, stop, wait_unt
 from deploy.local.programs import commands, database_programs, write_supervisor
 from deploy.local.short_periods import gather
 from deploy.local.state_dir import (
-    AlreadyRunning,
+    StateUnusable,
     alone,
     is_held,
     read_kept,
@@ -121,7 +122,7 @@ def test_a_folder_is_held_by_one_and_free_afterwards(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with alone(state):
         assert is_held(state)
-        with pytest.raises(AlreadyRunning, match="in use by process"), alone(state):
+        with pytest.raises(StateUnusable, match="in use by process"), alone(state):
             pass
     assert not is_held(state)
     with alone(state):

@@ -213,10 +213,6 @@ def test_telegram_takes_one_answer_to_a_press_of_200_characters(
     assert telegram("answerCallbackQuery", answer)[0] == 400
 
 
-def test_telegram_says_which_bot_it_is(telegram: Post) -> None:
-    assert telegram("getMe", {})[1]["result"]["username"] == "rdvpriority_bot"
-
-
 def test_telegram_refuses_commands_that_nobody_could_type(telegram: Post) -> None:
     for wrong in ([{"command": "Alerts", "description": "x"}], [{"command": "a"}], "x"):
         assert telegram("setMyCommands", {"commands": wrong})[0] == 400

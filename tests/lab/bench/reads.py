@@ -14,7 +14,7 @@ from statistics import median
 
 import sqlalchemy as sa
 
-from configs.settings import PREFECTURES
+from configs.settings.groups import PREFECTURES
 from tests.lab.bench.figures import (
     Effort,
     Figure,

@@ -14,7 +14,7 @@ from typing import Any
 
 from flask import Flask
 
-from configs.settings import PREFECTURES
+from configs.settings.groups import PREFECTURES
 from configs.world.prefecture import Procedure, prefectures
 from tests.lab.bench.figures import Effort, Figure, Say, forget
 from tests.lab.bench.servers import servers

@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 from api.app import create_app
 from api.models.user import User
 from configs.programs.browser_binary import arguments, browser_path, missing_browser, sandboxed
-from configs.settings import PREFECTURES
+from configs.settings.groups import PREFECTURES
 from tests.api.payments.organisations.house import write_prices
 from tests.browser.arrival import OVERFLOWING
 from tests.browser.site import Site

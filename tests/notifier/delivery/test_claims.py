@@ -213,8 +213,8 @@ def test_a_yes_that_trickles_ends_with_the_job_before_another_worker_sends(
     """Each read has a time-out of its own, so that only RQ's ends the whole: with the lease of these mails."""
     world.alert(world.person())
     notifier.detection_seen(world.detection())
-    nudges.ask_match_parts(str(uuid4()), [[str(uuid4())]])
-    nudges.ask_rearm([world.DESK])
+    nudges.ask_many("many", "match", [(str(uuid4()), str(uuid4()))])
+    nudges.ask_many("many", "rearm", [(world.DESK,)], kept=30)
     notifier.ask_catch_up(uuid4())
     assert {job.timeout for job in queue(name).jobs} == {lease_seconds()}
 

@@ -142,11 +142,8 @@ class Receipts(RuleBasedStateMachine):
             attempt = mine.taken[number % len(mine.taken)]
             is_new = (attempt, kind) not in mine.said
             stored = self.store(channel, [mine.key], attempt, kind, repeated)
-            # That a provider has it is news only where we do not know.
-            needless = kind is ReceiptKind.ACCEPTED and not stored
-            assert needless or stored == is_new, "a repeated receipt is stored once"
-            if not needless:
-                mine.said.add((attempt, kind))
+            assert stored == is_new, "a repeated receipt is stored once"
+            mine.said.add((attempt, kind))
 
     @rule(channel=which, kind=kinds)
     def a_receipt_of_a_message_of_nobody_comes(self, channel: Channel, kind: ReceiptKind) -> None:

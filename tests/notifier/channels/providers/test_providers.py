@@ -271,39 +271,6 @@ def test_a_wait_that_telegram_names_is_bounded(
         assert (type(error), error.retry_after) == (RateLimited, wait)
 
 
-GONE = {"ok": False, "description": "Bad Request: chat not found"}
-
-
-@in_turn(
-    "names, meaning",
-    [
-        ((None, "alerte_bot"), (PermanentError, BOUNCED, ["sendMessage", "sendMessage"])),
-        (("Alerte_bot", "alerte_Bot"), (PermanentError, BOUNCED, ["sendMessage", "getMe", "sendMessage"])),
-        (
-            ("alerte_bot", "essai_bot"),
-            (Misconfigured, None, ["sendMessage", "getMe"]),
-        ),  # then nothing is sent
-        (("alerte_bot", None), (TemporaryError, None, ["sendMessage", "getMe", "sendMessage", "getMe"])),
-    ],
-)
-def test_what_telegram_says_of_chats_to_another_bots_token_is_our_fault(
-    answer_of: AnswerOf,
-    posts: Posts,
-    settings_env: Callable[..., None],
-    names: tuple[str | None, str | None],
-    meaning: tuple[type[DeliveryError], ContactState | None, list[str]],
-) -> None:
-    (ours, its), (kind, state, calls) = names, meaning
-    posts.paths.clear()
-    settings_env(TELEGRAM_BOT_NAME=ours or "", TELEGRAM_BOT_TOKEN=f"{uuid4().int % 10**9}:{uuid4()}")
-    who: dict[str, Any] = {"ok": True, "result": {"id": 1, "username": its}} if its else {"ok": False}
-    for _ in range(2):
-        posts.answers = [(400, json.dumps(GONE).encode()), (200 if its else 500, json.dumps(who).encode())]
-        error = answer_of("telegram", 400, GONE)
-        assert (type(error), getattr(error, "contact_state", None)) == (kind, state)
-    assert [each.rpartition("/")[2] for each in posts.paths] == calls
-
-
 def test_a_yes_of_telegram_is_one_whatever_follows(answer_of: AnswerOf) -> None:
     odd: list[Any] = [None, {}, [], {"message_id": "x" * 5000}, {"message_id": {}}]
     for result in odd:

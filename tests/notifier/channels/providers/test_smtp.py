@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from notifier.channels.provider_base import Answer
     from tests.running_sandbox import Running
 
-SILENCE, HANG_UP, TRICKLE, FLOOD = "", "hang up", "250-more", f"250-{'x' * 4000}"  # replies that are none
+SILENCE, HANG_UP, TRICKLE = "", "hang up", "250-more"  # replies that are none
 _USUAL = {
     "GREETING": "220 ready",
     "EHLO": "250-mail.example\r\n250-AUTH PLAIN\r\n250 SIZE 1000000",
@@ -123,8 +123,6 @@ class ScriptedMailServer:
             wire.sendall(f"{TRICKLE}\r\n".encode())
             self.trickles.set()
             time.sleep(0.01)
-        while self._last == FLOOD:
-            wire.sendall(f"{FLOOD}\r\n".encode())
         wire.sendall(f"{self._last}\r\n".encode() if self._last else b"")
         return True
 
@@ -354,14 +352,6 @@ def test_a_reply_that_trickles_ends_with_the_job(
     began = time.monotonic()
     assert [type(each) for each in hand_over_in_job(Channel.EMAIL, mails(2), server.trickles)] == kinds
     assert time.monotonic() - began < 30
-
-
-@pytest.mark.parametrize(("verb", "kind"), [("GREETING", TemporaryError), ("DOT", OutcomeUnknown)])
-def test_a_reply_that_floods_ends_long_before_the_call(serve: Serve, verb: str, kind: type) -> None:
-    serve(**{verb: FLOOD})
-    began = time.monotonic()
-    assert type(one(30)) is kind
-    assert time.monotonic() - began < 10
 
 
 @in_turn(

@@ -210,16 +210,6 @@ def test_answers_that_trickle_are_waited_for_no_longer_than_others(
     assert isinstance(send(browser_address("camille"))[0], Acceptance)
 
 
-def test_an_answer_that_floods_is_unknown_after_64_kilobytes(
-    sandbox: "Running", settings_env: Callable[..., None]
-) -> None:
-    chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
-    with serving(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n", chunk, 0, settings_env):
-        (answer,) = send(browser_address("camille"))
-    assert isinstance(answer, OutcomeUnknown)
-    assert "AnswerTooLong" in answer.reason
-
-
 def test_a_job_that_ends_keeps_what_was_answered(
     sandbox: "Running", settings_env: Callable[..., None]
 ) -> None:
