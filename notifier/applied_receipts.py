@@ -1,16 +1,6 @@
-"""Application of stored receipts: what they change in notifications and contacts.
+"""Application of stored receipts: what they change in notifications and contacts, in any order in which they come.
 
-A receipt may come before the answer to the call that it is about, twice, late, and in any order. So states have an
-order that only rises (sent, no_receipt, delivered, bounced). A signed yes settles a notification whatever became of
-it, unless it was delivered or came back; a failure speaks of the copy whose provider's id it names.
-
-A slot alert by SMS that did not arrive is sent once on another channel, a call that no one took by SMS; the call is
-made once more, too.
-
-**The brake**: where many contacts would end at once the cause is ours, not theirs. A verified contact becomes `bounced`
-BOUNCE_WAIT after the answer. Where by then too many would, or did within the hour before, all these answers are held
-until an operator decides (`flask bounces`), and dropped after a week. What people did themselves counts at once: STOP,
-a spam report, a bot that they blocked, a subscription that ended.
+docs/reference/delivery.md has the rules, and those of the brake on answers that would end many contacts at once.
 """
 
 import logging
@@ -32,7 +22,7 @@ from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.fates import ACCEPTED, COPIES, FINAL
 from notifier.channels.provider_base import price_settled, provider_timeout_seconds
-from notifier.channels.providers.twilio import MACHINE, list_failures
+from notifier.channels.providers.twilio import MACHINE
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import change_state, insert_rows
@@ -112,8 +102,7 @@ _ORDER = (Channel.TELEGRAM, Channel.EMAIL)
 def apply_delivered(opened: Session, now: datetime) -> int:
     """Mark accepted messages as delivered whose receipts wait, at most MOST_DELIVERED; return how many were.
 
-    One statement applies the usual kind of receipt, one after another by the hundred. In a transaction of its own: it
-    holds messages, and never waits for their users. Whatever else a receipt may mean is left to `apply_due_receipts`.
+    It holds messages, and never waits for their users. All else is left to `apply_due_receipts`.
     """
     applied = opened.execute(_APPLY_DELIVERED, {"now": now, "most": MOST_DELIVERED}).all()
     log_each("delivered", [(row.id, _name(row)) for row in applied], after=opened)
@@ -165,7 +154,7 @@ def _apply(opened: Session, key: UUID, now: datetime) -> None:
     if any(_is_under_way(row, event, now) for row in rows):
         event.next_attempt_at = now + _WAIT
         return
-    for row in rows if not _has_failed(opened, event) else ():
+    for row in rows:
         end = settle(row, event)
         if end is State.DELIVERED:
             _deliver(opened, row, event)
@@ -173,14 +162,6 @@ def _apply(opened: Session, key: UUID, now: datetime) -> None:
             _bounce(opened, row, event, now)
     event.next_attempt_at = _apply_to_contact(opened, event, now)
     event.applied_at = None if event.next_attempt_at else now
-
-
-def _has_failed(opened: Session, event: ProviderEvent) -> bool:
-    """Whether a failure of the same copy came before the word that it was accepted, which then settles nothing."""
-    if event.kind is not ReceiptKind.ACCEPTED or not event.message_id:
-        return False
-    same = ProviderEvent.event_id.in_(list_failures(event.message_id))
-    return bool(opened.scalar(sa.select(sa.exists().where(ProviderEvent.provider == event.provider, same))))
 
 
 def _lock_messages(opened: Session, event: ProviderEvent) -> Sequence[Notification]:
@@ -395,10 +376,7 @@ def _are_too_many(opened: Session, provider: str, now: datetime) -> bool:
 
 
 def _hold(opened: Session, event: ProviderEvent, now: datetime) -> datetime:
-    """Hold a bounce, with those of its provider that wait, too; return until when.
-
-    One that another job has in hand, or whose message is not settled yet, follows when it is due.
-    """
+    """Hold a bounce, with those of its provider that wait and that no other job has in hand; return until when."""
     e, until = ProviderEvent, now + _HELD_FOR
     waits = (
         e.kind == ReceiptKind.BOUNCED,

@@ -29,10 +29,7 @@ def _meets_others(error: BaseException) -> bool:
 
 
 def _patient(job: Callable[..., None]) -> Callable[..., None]:
-    """Try a job once more that meets others, then let it end in one line: the sweep nudges its rows again.
-
-    Nobody else asks for a part of a crowd before the next round of re-arming.
-    """
+    """Try a job once more that meets others, then let it end in one line: the sweep nudges its rows again."""
     tried = retry(retry=retry_if_exception(_meets_others), stop=stop_after_attempt(2), reraise=True)(job)
 
     @functools.wraps(job)
@@ -104,9 +101,7 @@ def _send(written: Sequence[UUID], mine: InlineClaim | None, *, in_crowd: bool =
 def apply_receipts() -> None:
     """Apply receipts that wait: those of the usual kind by one statement, each of some others by a transaction.
 
-    While more of the usual kind wait than one statement takes, only others are read row by row. The sweep asks again
-    each second while there are more. A worker that applies 10,000 without a pause makes alerts 1.4 times as slow
-    meanwhile (docs/benchmarks.md).
+    While more of the usual kind wait than one statement takes, only others are read row by row.
     """
     with session() as opened:
         applied = applied_receipts.apply_delivered(opened, database_clock())
@@ -124,7 +119,7 @@ def deliver_webhooks() -> None:
 @_patient
 def deliver(*notification_ids: str) -> None:
     """Send notifications that are due and that no other worker holds."""
-    delivery.deliver([UUID(each) for each in notification_ids])
+    delivery.hand_over(delivery.claim([UUID(each) for each in notification_ids]))
 
 
 def deliver_here(notification_ids: Iterable[UUID]) -> None:

@@ -100,8 +100,7 @@ def _ask_to_match(detections: Sequence[sa.Row[UUID, int]], now: datetime) -> int
 def undelivered(now: datetime, crowds: Crowds | None = None) -> list[WaitingWork]:
     """End leases that ran out; return the notifications that are due and that no job names any more.
 
-    Those of higher priority are first: after an outage more may wait than rounds of minutes can nudge. `crowds` are
-    known from earlier rounds, and brought up to date.
+    Those of higher priority are first. `crowds` are known from earlier rounds, and brought up to date.
     """
     known = set() if crowds is None else crowds
     with session() as opened:
@@ -114,11 +113,9 @@ def undelivered(now: datetime, crowds: Crowds | None = None) -> list[WaitingWork
 
 @dataclass(frozen=True, slots=True)
 class _ChannelRound:
-    """The search for what a channel has lost.
+    """The search for what a channel has lost: a job that waits may name what became due before it was queued.
 
-    A job that waits may name all that became due since a little before it was queued. So what few wait for goes by the
-    age of the queue of single messages, and a crowd by that of both. Of a crowd that nobody waits for enters a queue
-    that is empty, and no more of it than leaves in some seconds.
+    So what few wait for goes by the age of the queue of single messages, and a crowd by that of both.
     """
 
     opened: Session
@@ -213,10 +210,7 @@ def _asked_at(now: datetime) -> sa.ColumnElement[datetime]:
 
 
 def _ask_to_deliver(works: Sequence[WaitingWork], now: datetime) -> int:
-    """Nudge notifications, and note which are in a queue; return the number of messages.
-
-    One that a worker holds already needs no note.
-    """
+    """Nudge notifications, and note which are in a queue; return the number of messages."""
     queued = nudges.ask_deliver_work(works)
     asked = [key for work in works if work.id in queued for key in (work.id, *work.beside)]
     if asked:

@@ -1,10 +1,8 @@
 """Webhooks of organisations, in the form of https://www.standardwebhooks.com: their events, and calls for a day.
 
-An event is written in the transaction of what it tells of; it names references, a desk and times. A worker claims what
-is due by moving its next attempt, so that it is tried again where the worker dies. Receivers are called at the same
-time, on a thread each: a slow one takes none of the others' time. The address of a receiver is looked up once, refused
-unless public, and connected to as looked up. No redirect is followed, no body of an answer is read, and a call has one
-deadline.
+An event is written in the transaction of what it tells of. A worker claims what is due by moving its next attempt, so
+that it is tried again where the worker dies. A receiver's address is looked up once, refused unless public, and
+connected to as looked up. No redirect is followed, no body of an answer is read, and a call has one deadline.
 """
 
 import base64

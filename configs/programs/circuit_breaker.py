@@ -1,12 +1,10 @@
-"""Circuit breaker: a provider that failed three times in a row is left alone.
+"""Circuit breaker: a provider that failed three times in a row, or became slow, is left alone, then tried by one call.
 
-So is one whose answers became slow: the median of its last twenty. After a rest one call, the probe, tries
-again; there are never two. All processes share this in Redis; without it nothing is left alone.
+All processes share this in Redis; without it nothing is left alone.
 https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 """
 
 import logging
-from typing import TypeVar
 from uuid import uuid4
 
 from redis.exceptions import RedisError
@@ -21,8 +19,6 @@ PROVIDER_SLOW_SECONDS = 3
 provider_rest_seconds = Constant("PROVIDER_REST_SECONDS", 15.0)
 FAILURES_IN_A_ROW = 3  # in a row, after which a provider is left alone
 
-T = TypeVar("T")
-
 log = logging.getLogger(__name__)
 
 
@@ -30,9 +26,7 @@ class CircuitOpen(Exception):
     """The provider is left alone; `retry_after` seconds are left of its rest."""
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(
-            f"{name} failed {FAILURES_IN_A_ROW} times in a row and is left alone for {retry_after:.0f} s"
-        )
+        super().__init__(f"{name} is left alone for {retry_after:.0f} s")
         self.retry_after = retry_after
 
 

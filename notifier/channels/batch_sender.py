@@ -1,14 +1,7 @@
 """Sender of batches: messages of the same content in one call where that is taken, by the providers that are well.
 
-Redis has the moments at which a channel's last messages left, shared by all processes: any fifth of a second has
-a fifth of the rate at most, so no second has more than the rate. Whoever finds no place sleeps until the next one,
-so a single message waits for no more than a fifth; a call never sleeps, as its worker has messages of another
-channel, too. SMS and chats of a job leave on a thread each, so that a provider's latency is not their speed; a job
-names no more of them than leave in three fifths of a second, which a single message may wait for.
-
-A provider that failed three times in a row, or answers slowly while there is another, is left alone for a while, then
-tried by one call (configs/programs/circuit_breaker.py). What one provider did not take, or may not have taken, goes to
-the next at once. All workers share what is known of their health.
+Redis has the moments at which a channel's last messages left, and the health of providers, for all processes. Rates,
+and which provider is asked when: docs/reference/delivery.md.
 """
 
 import time

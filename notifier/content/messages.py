@@ -1,10 +1,7 @@
 """Rendering of messages: from a kind's parts to the texts of a channel.
 
-`templates/<kind>.jinja` holds a kind's texts in all languages. A part begins with `=== fr title`: its language and its
-name. One without a language (`=== telegram`) is the same in all of them, and takes its words from the part `words` of
-each. It is named as the channel that it is for (`email`, `sms`, `telegram`), or after what is beside it: `title`,
-`preview` and `foot` of a mail, its `subject` where that is not its title, the `notice` of the app, `sms.brief`,
-`push.path`, the label of a chat's `button`. A mail's text and its page are made from the same part.
+`templates/<kind>.jinja` holds a kind's texts in all languages; docs/adding-a-message.md says which parts it may have. A
+part begins with `=== fr title`, its language and its name, or `=== telegram`: the same in all of them.
 """
 
 import html

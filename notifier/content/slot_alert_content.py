@@ -1,8 +1,7 @@
 """Content of a slot alert: what it announced, or what is open at which desk, as values of its texts, and its answers.
 
-By buttons in a chat and links in a mail the reader says what became of the slots. Very many messages share their
-content. So a button or a link names its notification by a tag, which is filled in for each message. The links of a mail
-are one address for each answer, of one token.
+Very many messages share their content. So a button or a link, by which the reader says what became of the slots, names
+its notification by a tag, which is filled in for each message.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

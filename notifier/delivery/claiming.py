@@ -1,10 +1,6 @@
 """Claims of waiting notifications: leased rows, grouped into one message per contact, within the hourly cap.
 
-The cap is on slot alerts to one contact: a query over what was sent in the last hour. Half of it may leave at once;
-then one message per interval, with everything that waited. So any hour has the cap at most. A message counts that is
-under way, or may have arrived. Two workers that ask in the same instant may exceed the cap by one. Messages of other
-kinds (sign-up, desk not watched) neither wait nor count: a stranger who asks for them could silence alerts. Once an
-hour a message says that alerts wait which no channel told.
+The cap (docs/reference/delivery.md#hourly-cap) is a query over what was sent in an hour, is under way or may have come.
 """
 
 from collections import defaultdict

@@ -119,11 +119,6 @@ class Sent:
 Contents = dict[Any, tuple[RenderedMessage, StoredText | None]]
 
 
-def deliver(ids: Sequence[UUID]) -> None:
-    """Send notifications that are due and not leased; record each answer as it comes."""
-    hand_over(claim(ids))
-
-
 def hand_over(claimed: Sequence[ClaimedMessage]) -> None:
     """Send what is claimed; record each answer as it comes."""
     for sent in send(claimed):

@@ -1,8 +1,4 @@
-"""The writer of messages that are no slot alerts, each with its notice; due at once.
-
-Among them the loss of a contact, told on the user's other channels, and alarms: they ask operators for acknowledgement
-and go out once more without one, first by the quickest channel that works, then by another.
-"""
+"""The writer of messages that are no slot alerts, each with its notice, of the loss of a contact, and of alarms."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime

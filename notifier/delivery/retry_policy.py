@@ -110,11 +110,7 @@ def _sort(error: DeliveryError, row: ClaimedRow, *, is_readable: bool) -> Sort:
 
 
 def _retry(error: TemporaryError, outcome: Outcome, row: ClaimedRow, now: datetime) -> DeliveryDecision:
-    """Try again what was certainly not accepted. What never expires uses attempts when it is old, so it ends.
-
-    An old dead letter that an operator replays thus has its attempts again. A message about slots that are open now
-    waits for RETRY_MAX_SECONDS at most, whatever the provider asks for: they may be gone by then.
-    """
+    """Try again what was certainly not accepted. What never expires uses attempts when it is old, so it ends."""
     is_lasting, rests = outcome.end is End.GONE, isinstance(error, ProviderResting)
     age = now - row.created_at
     is_old = not is_lasting and age >= timedelta(seconds=_give_up_seconds())
@@ -140,10 +136,7 @@ def _retry(error: TemporaryError, outcome: Outcome, row: ClaimedRow, now: dateti
 
 
 def _retry_copy(error: DeliveryError, outcome: Outcome, row: ClaimedRow, now: datetime) -> DeliveryDecision:
-    """Try again what may have been accepted, after waits that grow: a few copies are better than a loss.
-
-    Of an SMS the copies of unknown fate count, of a call all; no phone rings twice at once.
-    """
+    """Try again what may have been accepted, after waits that grow; no phone rings twice at once."""
     copies = row.attempts if row.channel is Channel.VOICE else row.unknown_attempts + 1
     is_last = outcome.end is End.ATTEMPTS and row.attempts >= ATTEMPTS[row.priority]
     if is_last or copies >= COPIES.get(row.channel, math.inf):

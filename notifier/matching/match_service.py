@@ -1,8 +1,7 @@
 """Matching: open slots by waiting alerts, less those already announced to each; one transaction of a desk at a time.
 
-Where very many wait for one detection, each part of their alerts is a job of its own. What a lost job leaves undone is
-found by the next round over what is open. Where one untrusted person saw slots, a few people who agreed are asked to
-open the desk's page.
+What a lost job leaves undone is found by the next round over what is open. Where one untrusted person saw slots, a few
+people who agreed are asked to open the desk's page.
 """
 
 import math

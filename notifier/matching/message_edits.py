@@ -1,8 +1,7 @@
 """Edits of delivered messages: those in Telegram all of whose slots are gone, and the notices that say the same.
 
 A slot is gone once a conclusive check of its place that began RETURN_SECONDS after it went did not show it either; what
-lapsed is not, as no check has shown it. What one person saw is, once two others saw none. An edit is a notification of
-its own. What was told in doubt is edited, too, once it is corroborated; mail and push stay as they are.
+one person saw is, once two others saw none. What was told in doubt is edited, too, once it is corroborated.
 """
 
 from collections import defaultdict
@@ -193,10 +192,7 @@ def _edit_notices(session: Session, detection: Detection, rows: Any) -> None:
 def _write_edits(
     session: Session, kind: str, about: str, told: Iterable[Any], kept: Collection[UUID] = (), **params: str
 ) -> list[UUID]:
-    """Write the edit of each message of these alerts, but those in which one is to be kept; return what to deliver.
-
-    Alerts that left as one message have the provider's id of it.
-    """
+    """Write the edit of each message of these alerts, but those in which one is to be kept; return what to deliver."""
     messages: dict[tuple[UUID, str], list[Any]] = defaultdict(list)
     for row in told:
         messages[row.contact_id, row.provider_id].append(row)

@@ -1,9 +1,6 @@
 """The writer of matches, a notification per person and contact, a notice per person, and the calls that alerts want.
 
-Mails are inserted already leased, and the job that wrote them sends them at once (inline delivery): the writer knows
-the text, that the slots are open and that the alerts wait. Another job that claims the rows and reads them again takes
-longer than all else that an alert needs (docs/benchmarks.md). If the worker dies before the answer, the lease runs out
-as after any claim.
+Mails are inserted already leased, and the job that wrote them sends them at once: docs/decisions.md#inline-delivery.
 """
 
 import json
@@ -100,10 +97,7 @@ class InlineClaim:
 
     @classmethod
     def begin(cls, now: datetime) -> "InlineClaim | None":
-        """Return a claim; None while the first provider of mail rests, or after a slow call of this process.
-
-        The workers of mail alone wait for it then.
-        """
+        """Return a claim; None while the first provider of mail rests, or after a slow call of this process."""
         first = settings().mail_providers[0]
         rests = bool(rests_until) and time.monotonic() < rests_until[0]
         return None if rests or breaker_of(first, alternatives=False).is_open() else cls(now)

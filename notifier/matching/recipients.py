@@ -1,8 +1,6 @@
 """Recipients of slot alerts: the contacts of a plan's channels; of people helped, those of caseworkers, or both.
 
-Of a person whom an organisation helps a message goes to the caseworker named, within the hours that this member chose;
-outside them to the other members who help people and are within theirs. Where none is, the caseworker is told at once,
-by mail alone: a slot is gone long before the hours begin, and a mail wakes nobody.
+docs/organisations.md says who of an organisation is told, and when.
 """
 
 from collections import defaultdict

@@ -1,8 +1,7 @@
 """Messages about payments, plans and contracts, to the account's address, also where alerts by mail are switched off.
 
-The law wants an order confirmed on a durable medium (docs/decisions.md#payment-mails), and so receipts of declarations
-and their result. A receipt proves the declaration, so it is sent also where the account is deleted meanwhile: its
-params have the name and the address then, which the declaration has lost.
+Why, and why whole: docs/decisions.md#payment-mails. The receipt of a declaration is sent also where the account is
+deleted meanwhile: its params have the name and the address then, which the declaration has lost.
 """
 
 from collections.abc import Callable

@@ -186,7 +186,7 @@ def test_what_nobody_waits_for_enters_an_empty_queue_in_portions(
     assert sum(len(several) for _, several in queued("email-rest")) == 2
     for job in queue("email-rest").get_jobs():
         queue("email-rest").remove(job)
-        delivery.deliver([UUID(each) for each in job.args])
+        delivery.hand_over(delivery.claim([UUID(each) for each in job.args]))
     sweep.turn()
     assert len(keys) == 3
     assert sum(len(several) for _, several in queued("email-rest")) == 1

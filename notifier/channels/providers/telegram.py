@@ -1,7 +1,6 @@
 """Telegram by its Bot API, and who calls our webhook in its name.
 
-By 429 it asks for waits: a chat's own, and the bot's where three chats were told so within ten seconds. The bot rests
-for the shortest of those waits, then one call tries. All workers share this in Redis; without it nothing waits.
+By 429 it asks for waits (docs/reference/delivery.md#messages-a-second). Without Redis, which has them, nothing waits.
 
 https://core.telegram.org/bots/api#sendmessage
 https://core.telegram.org/bots/api#editmessagetext

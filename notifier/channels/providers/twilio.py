@@ -94,7 +94,6 @@ _KINDS: Mapping[ContactState | None, ReceiptKind] = {
     ContactState.UNSUBSCRIBED: ReceiptKind.STOPPED,
     ContactState.BOUNCED: ReceiptKind.BOUNCED,
 }
-_FAILURES = (ReceiptKind.REFUSED, *_KINDS.values())
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words; without accents
 _STOP_WORDS = frozenset(
     {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}
@@ -347,11 +346,6 @@ def read_receipts(service: _Service, body: bytes, query: str, now: datetime) -> 
         return [Receipt(f"{sid}:stop", kind, now, form.get("From", ""))]
     ids = parse_ids(dict(parse_qsl(query)).get(IDS, ""))
     return [Receipt(f"{sid}:{kind.value}", kind, now, form.get("To", ""), sid, ids, code)]
-
-
-def list_failures(sid: str) -> list[str]:
-    """Return the ids of Twilio's events about a message that did not arrive."""
-    return [f"{sid}:{each.value}" for each in _FAILURES]
 
 
 def _asks_to_stop(text: str) -> bool:

@@ -127,7 +127,8 @@ def _post(message: OutgoingMessage) -> None:
         if not is_listed(subscription.host, now.push_hosts):
             raise PermanentError("the endpoint's host is not one of PUSH_HOSTS")
         target, key = resolve_stand_in(subscription.endpoint, now.sandbox_hosts), now.vapid_private_key
-        if subscription.is_of_former_key(_derive(key.get_secret_value()) if key else None):
+        own = write_public_key(read_private_key(key.get_secret_value())) if key else None
+        if subscription.is_of_former_key(own):
             raise PermanentError("subscribed for a former key of ours", ContactState.BLOCKED)
         webpush(
             {"endpoint": target, "keys": {"p256dh": subscription.p256dh, "auth": subscription.auth}},
@@ -155,8 +156,3 @@ def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> 
     if subscription.host.endswith(_MICROSOFT):
         headers["X-WNS-Type"] = "wns/raw"
     return headers | message.inbox_headers
-
-
-@lru_cache(maxsize=2)
-def _derive(private_key: str) -> str:
-    return write_public_key(read_private_key(private_key))

@@ -1,4 +1,4 @@
-"""Reads of the API at a constant rate on many rows (read_data.py): alone, while logins arrive, and beside a bare Flask route.
+"""Reads of the API at a constant rate on many rows (read_data.py): alone and while logins arrive.
 
 The API runs under gunicorn as in a stack.
 """
@@ -10,7 +10,6 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from statistics import median
 
 import sqlalchemy as sa
 
@@ -20,7 +19,6 @@ from tests.lab.bench.figures import (
     Figure,
     Say,
     forget,
-    median_ratio,
     percentiles_ms,
 )
 from tests.lab.bench.open_loop import LoadGenerator, Reply, build_request, describe_replies
@@ -66,7 +64,7 @@ def run(effort: Effort, say: Say) -> list[Figure]:
         data.write(made.engine, hash_password(_PASSWORD))
         say(f"{data.people} people with an alert, {data.detections} detections written")
         with serve_app(made, API, PROGRAM="api") as port:
-            return asyncio.run(_measure(made, port, data, effort, say)) + _compare(made, port, effort, say)
+            return asyncio.run(_measure(made, port, data, effort, say))
 
 
 async def _measure(made: Servers, port: int, data: ReadData, effort: Effort, say: Say) -> list[Figure]:
@@ -147,37 +145,3 @@ def _figures_of_reads(
         Figure("reads that failed", sum(reply.status != _OK for reply in (*alone, *beside)), "≤ 0"),
         Figure("public reads from the cache, %", 100 * sum(cached) / max(1, len(cached)), "≥ 80"),
     ]
-
-
-def _compare(made: Servers, port: int, effort: Effort, say: Say) -> list[Figure]:
-    """Ask the list of prefectures and a bare Flask route with its bytes for as much as they give, in turns."""
-    file, seconds = made.state / "body.json", effort.of(5.0, 0.5)
-    file.write_bytes(asyncio.run(_fetch(port)))
-    app = "tests.lab.bench.bare_flask:create_app()"
-    with serve_app(made, app, BENCH_BODY=str(file), BENCH_PATH=_LIST) as bare:
-        found = effort.run_in_turns(
-            ours=lambda: asyncio.run(_count(port, seconds)), bare=lambda: asyncio.run(_count(bare, seconds))
-        )
-    say(f"{_LIST}: {found['ours']}/s, a bare Flask route with the same bytes {found['bare']}/s")
-    ratio = median_ratio(found["ours"], found["bare"])
-    return [
-        Figure(f"GET {_LIST}, requests/s", median(found["ours"])),
-        Figure("a bare Flask route with the same bytes, requests/s", median(found["bare"])),
-        Figure(f"GET {_LIST} ÷ a bare Flask route", ratio, "≥ 0.25"),
-    ]
-
-
-async def _fetch(port: int) -> bytes:
-    load = LoadGenerator(port)
-    reply = await load.ask(build_request(_LIST, address=_draw_address()), 0)
-    await load.close()
-    return reply.body
-
-
-async def _count(port: int, seconds: float) -> float:
-    """Return how many requests a second are answered, sixteen at once."""
-    load = LoadGenerator(port)
-    requests = (build_request(_LIST, address=_draw_address()) for _ in cycle([None]))
-    replies = await load.run_closed(requests, 16, seconds)
-    await load.close()
-    return sum(reply.status == _OK for reply in replies) / seconds

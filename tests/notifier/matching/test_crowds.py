@@ -284,9 +284,9 @@ def test_a_message_of_many_slots_leaves_until_the_last_of_them_is_gone_and_count
     first, second = world.matched(world.detection(opened))
     world.gone(opened[:-3])
     world.confirm(opened[-3:])
-    delivery.deliver([first])
+    delivery.hand_over(delivery.claim([first]))
     (mail,) = whole.messages("email")
     assert "3 créneaux" in mail.text
     world.gone(opened[-3:])
-    delivery.deliver([second])
+    delivery.hand_over(delivery.claim([second]))
     assert {row.state for row in world.notifications()} == {State.SENT, State.PENDING}  # they may be back

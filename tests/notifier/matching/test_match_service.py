@@ -213,7 +213,7 @@ def test_a_message_that_waited_while_the_hours_of_its_place_were_seen_tells_of_t
     superseded = clock()
     world.change(SlotRow, place, gone_at=superseded, gone_reason=GoneReason.SUPERSEDED)
     world.slots([world.MORNING], seen_at=superseded)
-    delivery.deliver([made])
+    delivery.hand_over(delivery.claim([made]))
     assert world.get(Notification, made).state is State.SENT
     (mail,) = sandbox.messages("email")
     assert "9:30" in mail.text or "09:30" in mail.text

@@ -63,7 +63,7 @@ def test_a_code_goes_to_the_number_that_is_new_or_not_verified_in_one_segment(
     who = world.person(channels=[Channel.EMAIL, Channel.SMS], verified=is_new, enabled=is_new)
     world.change(User, who.id, language=language)
     world.change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE if is_new else None)
-    delivery.deliver(send_code(who, number))
+    delivery.hand_over(delivery.claim(send_code(who, number)))
     (sms,) = sandbox.messages()
     assert (sms.channel, sms.to) == ("sms", number)
     assert sms.text.startswith(begin)
@@ -94,7 +94,7 @@ def test_a_code_of_no_use_any_more_is_not_sent(
     if is_used:
         factories.change(PhoneCode, used_at=clock())
     frozen.shift(timedelta(minutes=minutes))
-    delivery.deliver(written)
+    delivery.hand_over(delivery.claim(written))
     assert [(row.state, row.reason) for row in world.notifications()] == [outcome]
     assert sandbox.messages() == []
 
@@ -106,10 +106,10 @@ def test_a_copy_of_a_reset_mail_brings_no_new_link_once_the_password_was_changed
     asked = tell(who, "password_reset")
     frozen.shift(timedelta(minutes=12))
     tell(who, "password_changed", at=clock().isoformat())
-    delivery.deliver(asked)
+    delivery.hand_over(delivery.claim(asked))
     assert world.after(asked[0]) == (State.EXPIRED, "the password was changed meanwhile")
     frozen.shift(timedelta(minutes=1))
-    delivery.deliver(tell(who, "password_reset"))
+    delivery.hand_over(delivery.claim(tell(who, "password_reset")))
     (mail,) = sandbox.messages()
     assert "/l/reset." in mail.text
 
@@ -118,7 +118,7 @@ def test_a_refused_new_number_does_not_mark_the_one_in_use(sandbox: "Running") -
     who = world.person(channels=[Channel.SMS])
     world.change(Contact, who.contacts[Channel.SMS], new_address=NEW_PHONE)
     sandbox.provider_mode("sms", "reject_address", address=NEW_PHONE)
-    delivery.deliver(send_code(who, NEW_PHONE))
+    delivery.hand_over(delivery.claim(send_code(who, NEW_PHONE)))
     assert [row.state for row in world.notifications()] == [State.FAILED]
     assert world.get(Contact, who.contacts[Channel.SMS]).state == "ok"
 
@@ -130,7 +130,7 @@ def confirm_mail(who: world.Person, address: str = NEW_EMAIL) -> list[UUID]:
 
 def test_a_new_address_is_asked_itself_and_none_that_was_replaced(sandbox: "Running") -> None:
     who = world.person()
-    delivery.deliver([*confirm_mail(who, "first@example.org"), *confirm_mail(who)])
+    delivery.hand_over(delivery.claim([*confirm_mail(who, "first@example.org"), *confirm_mail(who)]))
     (mail,) = sandbox.messages()
     assert mail.to == NEW_EMAIL
     assert "nouvelle adresse" in (mail.subject or "")
@@ -141,7 +141,9 @@ def test_the_old_address_is_told_of_the_new_one(sandbox: "Running") -> None:
     who = world.person(enabled=False)
     world.change(Contact, who.contacts[Channel.EMAIL], address=NEW_EMAIL)
     to = world.ADDRESSES[Channel.EMAIL]
-    delivery.deliver(tell(who, "address_changed", changed="email", shown="n…@example.org", to=to))
+    delivery.hand_over(
+        delivery.claim(tell(who, "address_changed", changed="email", shown="n…@example.org", to=to))
+    )
     (mail,) = sandbox.messages()
     assert mail.to == to
     assert "adresse e-mail a changé" in (mail.subject or "")
@@ -151,7 +153,7 @@ def test_the_old_address_is_told_of_the_new_one(sandbox: "Running") -> None:
 def test_a_new_number_or_sign_in_is_told_by_mail(sandbox: "Running") -> None:
     who = world.person(channels=[Channel.EMAIL, Channel.SMS])
     for changed, shown in {"phone": "…99", "provider": "Essai"}.items():
-        delivery.deliver(tell(who, "address_changed", changed=changed, shown=shown))
+        delivery.hand_over(delivery.claim(tell(who, "address_changed", changed=changed, shown=shown)))
     number, sign_in = sandbox.messages()
     assert (number.channel, number.to) == ("email", world.ADDRESSES[Channel.EMAIL])
     assert "numéro de téléphone" in (number.subject or "")
@@ -160,7 +162,7 @@ def test_a_new_number_or_sign_in_is_told_by_mail(sandbox: "Running") -> None:
 
 def test_a_linked_chat_is_told_by_mail_and_its_name_is_escaped(sandbox: "Running") -> None:
     who = world.person(channels=[Channel.EMAIL, Channel.TELEGRAM])
-    delivery.deliver(tell(who, "telegram_linked", chat_name=encrypt("Camille <b>")))
+    delivery.hand_over(delivery.claim(tell(who, "telegram_linked", chat_name=encrypt("Camille <b>"))))
     (mail,) = sandbox.messages()
     assert mail.channel == "email"
     assert "Camille <b>" in mail.text
