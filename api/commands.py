@@ -17,6 +17,7 @@ from uuid import UUID
 import click
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 from api.accounts.queries import find_user, has_confirmed_mailbox
@@ -39,7 +40,7 @@ from api.payments.ledger.stripe_ids import read_id
 from api.payments.organisations.service import record_received
 from api.privacy.access import delete_named
 from configs.ground.database import database_url
-from configs.ground.database_errors import is_away, passes
+from configs.ground.database_errors import passes
 from configs.ground.logs import set_up_logs
 from configs.ground.push_keys import draw_keys
 from configs.settings import SettingMissing, SettingsRefused, settings
@@ -77,20 +78,22 @@ def refusing(nothing: str, away: str = "", *needed: str) -> Iterator[None]:
     except (ApiError, StripeAway) as error:
         raise click.ClickException(f"{nothing}: {error}") from None
     except DBAPIError as error:
-        if not is_away(error):
+        if not passes(error):
             raise
         why = str(error.orig).splitlines()[0]
         raise click.ClickException(f"{away or nothing}, the database does not answer: {why}") from None
 
 
+def _find_user(s: Session, email: str) -> User:
+    if user := find_user(s, email):
+        return user
+    raise click.ClickException(f"nobody has the address {email}: register it first (POST /api/auth/register)")
+
+
 def _make_admin(email: str, *, another: bool) -> str:
     """Change the role, with its audit row; return a sentence about it."""
     with session() as s:
-        user = find_user(s, email)
-        if user is None:
-            raise click.ClickException(
-                f"nobody has the address {email}: register it first (POST /api/auth/register)"
-            )
+        user = _find_user(s, email)
         if not has_confirmed_mailbox(s, user.id):
             raise click.ClickException(
                 f"anybody may have registered {email}: confirm the address first, by the link in the mail"
@@ -128,11 +131,7 @@ def grant_command(email: str, plan_name: str, days: int | None, source: str) -> 
 def _give_to_address(email: str, name: PlanName, lasts: timedelta, source: str) -> str:
     """Give the plan, with its audit row; return a sentence about it."""
     with session() as s:
-        user = find_user(s, email)
-        if user is None:
-            raise click.ClickException(
-                f"nobody has the address {email}: register it first (POST /api/auth/register)"
-            )
+        user = _find_user(s, email)
         grant = start_plan(s, user, name, lasts, source)
         changes: dict[str, Any] = {"id": str(grant.id), "plan": grant.plan.value}
         changes |= {"startsAt": write_instant(grant.starts_at), "endsAt": write_instant(grant.ends_at)}
@@ -256,20 +255,11 @@ def rekey_command(*, check: bool) -> None:
 
     Programs may run meanwhile, if all of them know the new keys. Run it once more after a key was taken away.
     """
-    try:
-        set_up_logs("api")
-        database_url()
+    with refusing("nothing was changed", "not all are changed, run it again"):
         if check:
             _check_tables()
             return
         changed, unreadable, taken = renew_tables()
-    except (SettingMissing, SettingsRefused) as error:
-        raise click.ClickException(f"nothing was changed: {error}") from None
-    except DBAPIError as error:
-        if not passes(error):
-            raise
-        why = str(error.orig).splitlines()[0]
-        raise click.ClickException(f"stopped, the database refused: {why}; run it again to go on") from None
     click.echo(f"{changed} rows encrypted anew")
     if unreadable or taken:
         raise click.ClickException(

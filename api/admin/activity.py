@@ -55,9 +55,10 @@ SELECT month,
   coalesce(-sum(cents) FILTER (WHERE kind <> 'paid' AND account IN ('cash', 'bank', 'disputed')), 0) AS returned,
   coalesce(-sum(cents) FILTER (WHERE account = 'earned'), 0) AS earned,
   (SELECT count(*) FROM paying a WHERE a.month = moved.month) AS active,
-  (SELECT count(*) FROM paying a WHERE a.month = moved.month - interval '1 month' AND NOT EXISTS (
-    SELECT FROM paying b WHERE b.month = moved.month AND b.subscription_id = a.subscription_id)) AS leaving
-FROM moved GROUP BY month ORDER BY month DESC
+  CASE WHEN month < :this THEN (
+    SELECT count(*) FROM paying a WHERE a.month = moved.month - interval '1 month' AND NOT EXISTS (
+      SELECT FROM paying b WHERE b.month = moved.month AND b.subscription_id = a.subscription_id)) END AS leaving
+FROM moved GROUP BY month ORDER BY month DESC LIMIT :most
 """
 _COSTS = """
 SELECT channel, count(*) AS number, coalesce(sum(cost), 0) AS cost FROM notifications
@@ -70,21 +71,6 @@ class ActivityQuery(Body):
     """The last days of which steps are shown."""
 
     days: Annotated[int, Field(ge=1, le=92)] = 31
-
-
-@dataclass(frozen=True, slots=True)
-class Month:
-    """What the book says of a month in Paris, in cents, and how many subscriptions were paid for in it.
-
-    `leaving`: paid for in the month before, and not in this one; None while the month lasts.
-    """
-
-    month: date
-    paid: int
-    returned: int
-    earned: int
-    active: int
-    leaving: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +117,14 @@ def read_steps(session: Session, days: int) -> tuple[dict[date, dict[str, int]],
     return found, sources
 
 
-def read_months(session: Session, most: int = 13) -> Sequence[Month]:
-    """Return the newest months with money, the present one first."""
+def read_months(session: Session, most: int = 13) -> Sequence[Any]:
+    """Return the newest months in Paris with money, the present one first: what the book says of them, in cents.
+
+    `active` subscriptions were paid for; `leaving` ones in the month before, and not in this one: None while it lasts.
+    """
     this = _today().replace(day=1)
     first = (this - timedelta(days=31 * most)).replace(day=1)
-    rows = session.execute(sa.text(_MONTHS), _bound(first)).mappings()
-    months = [Month(**row) for row in rows]
-    return [
-        Month(each.month, each.paid, each.returned, each.earned, each.active, None)
-        if each.month == this
-        else each
-        for each in months
-    ][:most]
+    return session.execute(sa.text(_MONTHS), _bound(first) | {"this": this, "most": most}).all()
 
 
 def read_costs(session: Session) -> list[MonthCosts]:

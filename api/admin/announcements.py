@@ -102,25 +102,17 @@ def try_on(session: Session, id: UUID, user_id: UUID) -> None:
     write_message(session, user_id, "announcement", params, f"try:{new_id()}")
 
 
-class Start(Body):
-    """How many people the operator saw."""
-
-    people: Annotated[int, Field(ge=0)]
-
-
-def start_announcement(work: AuditedWork, id: UUID, seen: Start) -> dict[str, int]:
-    """Have the job send an announcement to as many people as the operator saw.
+def start_announcement(work: AuditedWork, id: UUID) -> dict[str, int]:
+    """Have the job send an announcement; return how many people it is for now.
 
     Raises:
-        ApiError: 404; 409, it was started before, or its number of people changed by more than a tenth.
+        ApiError: 404; 409, it was started before.
     """
     row = get_announcement(work.session, id, lock=True)
     if row.started_at:
         raise ApiError(409, "started-already", "this announcement was started already")
-    if abs(count_people(work.session, row) - seen.people) > seen.people // 10:
-        raise ApiError(409, "people-changed", "this announcement has another number of people by now")
     row.started_at = clock()
-    return {"people": seen.people}
+    return {"people": count_people(work.session, row)}
 
 
 def stop_announcement(work: AuditedWork, id: UUID) -> None:

@@ -19,14 +19,8 @@ blueprint = make_blueprint("health", __name__, "/api/health", "health", "Whether
 @declare_door(Door.FREE)
 def health() -> tuple[dict[str, Any], int]:
     """Return the state of each part; 503 where alerts cannot be delivered."""
-    return _build_report()
-
-
-@blueprint.get("/ready", responses={**declare_errors(), 200: Health, 503: Health})
-@declare_door(Door.FREE)
-def ready() -> tuple[dict[str, Any], int]:
-    """Readiness: the same checks as `/api/health`."""
-    return _build_report()
+    report = read_live_report()
+    return report.as_json(), 503 if report.status == PartState.DOWN else 200
 
 
 @blueprint.get("/live", responses={200: Live, **declare_errors()})
@@ -34,11 +28,6 @@ def ready() -> tuple[dict[str, Any], int]:
 def live() -> dict[str, Any]:
     """Tell that this process answers; nothing else is touched."""
     return Live().as_json()
-
-
-def _build_report() -> tuple[dict[str, Any], int]:
-    report = read_live_report()
-    return report.as_json(), 503 if report.status == PartState.DOWN else 200
 
 
 support_blueprint = make_blueprint(

@@ -1,6 +1,6 @@
 """Test messages: a user tries whether an alert would reach them on each linked channel."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -13,15 +13,12 @@ from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.models.base import is_any_of, new_id
 from api.models.notification import Notification, sum_of_day
-from api.models.payment import Payment
-from api.models.user import Channel, Contact
+from api.models.user import Channel
 from configs.ground.clock import clock
 from configs.settings import settings
 from configs.world.plan import PlanName
 
 KIND = "test_message"
-# A plan may be given back within minutes: what was tried of it must not cost us.
-_QUIET_AFTER_ORDER = timedelta(hours=1)
 _PER_HOUR = 3
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 _SMS_A_DAY = 3
@@ -30,8 +27,7 @@ _SMS_A_DAY = 3
 def write_test(session: Session, user_id: UUID, alert_id: UUID, only: Channel | None = None) -> SentTest:
     """Write a test message for each linked channel, or for one.
 
-    By SMS, which costs us, only while a plan lasts, an hour after an order was paid, three a day, and none once the
-    day's SMS cost SMS_DAY_STOP.
+    By SMS, which costs us, only while a plan lasts, three a day, and none once the day's SMS cost SMS_DAY_STOP.
 
     Raises:
         ApiError: 404; 409 where the alert is closed or no channel is linked; 429 beyond 3 in an hour by a channel.
@@ -40,8 +36,7 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID, only: Channel | 
     alert = get_open(session, user_id, alert_id)
     _check_rate(session, user_id, only)
     test = str(new_id())
-    sms_from = _find_quiet_end(session, user_id)
-    by_sms = sms_from is None and _may_cost(session, user_id)
+    by_sms = _may_cost(session, user_id)
     ids = write_message(
         session,
         user_id,
@@ -51,28 +46,12 @@ def write_test(session: Session, user_id: UUID, alert_id: UUID, only: Channel | 
         channels=[each for each in ([only] if only else Channel) if by_sms or each is not Channel.SMS],
         language=alert.language,
     )
-    if not ids and sms_from:
-        detail = "an hour after an order was paid a test may go by SMS, and no other channel is switched on"
-        raise ApiError(409, "sms-later", detail, available_from=sms_from)
     if not ids:
         raise ApiError(
             409, "no-channel", "no channel is linked and switched on: confirm the e-mail address first"
         )
     used = sa.select(Notification.channel).distinct().where(is_any_of(Notification.id, ids))
-    return SentTest(channels=sorted(session.scalars(used)), sms_from=sms_from)
-
-
-def _find_quiet_end(session: Session, user_id: UUID) -> datetime | None:
-    """Return until when no test goes by SMS to a number of the user's, as an order was paid a moment ago."""
-    numbers = sa.select(Contact).where(Contact.user_id == user_id, Contact.channel == Channel.SMS)
-    if not any(each.reachable for each in session.scalars(numbers)):
-        return None
-    newest = sa.select(sa.func.max(Payment.paid_at)).where(
-        Payment.user_id == user_id, Payment.consented_at.is_not(None)
-    )
-    paid_at = session.scalar(newest)
-    ends = paid_at + _QUIET_AFTER_ORDER if paid_at else None
-    return ends if ends and ends > clock() else None
+    return SentTest(channels=sorted(session.scalars(used)))
 
 
 def _may_cost(session: Session, user_id: UUID) -> bool:

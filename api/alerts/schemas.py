@@ -297,7 +297,6 @@ class SentMessage(Answer):
 
 
 class SentTest(Answer):
-    """The channels on which a test message leaves now. `smsFrom`: none by SMS before, as an order was just paid."""
+    """The channels on which a test message leaves now."""
 
     channels: list[Channel]
-    sms_from: dt.datetime | None

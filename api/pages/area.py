@@ -9,16 +9,23 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.ground.cache import digest_body
-from api.ground.errors import ApiError
+from api.ground.errors import ApiError, not_found
 from api.ground.translations import mark_languages
-from api.pages.cookies import check_visitor_token, comes_from_elsewhere, lead_to, require_login, require_proof
+from api.models.user import Role
+from api.pages.cookies import (
+    ProofNeeded,
+    check_visitor_token,
+    comes_from_elsewhere,
+    lead_to,
+    require_login,
+    require_proof,
+)
 from api.pages.headers import forbid_keeping, keep_for_everybody
-from api.pages.lost_sessions import require_operator
 from api.web.auth import current_identity
 from api.web.doors import Door, declare_door, read_mark
-from api.web.languages import read_language
+from api.web.languages import fix_language, read_language
 from api.web.rate_limits import count_stranger
-from configs.ground.text import FRENCH_AND_ENGLISH
+from configs.ground.text import FRENCH, FRENCH_AND_ENGLISH
 
 View = Callable[..., ResponseReturnValue]
 
@@ -121,7 +128,7 @@ def _guard(
         elif is_personal:
             require_login()
         if access in _OPERATORS:
-            require_operator(acts=access not in _SUPPORT)
+            _require_operator(acts=access not in _SUPPORT)
         if is_form and is_personal and not unconfirmed and current_identity().verified_at is None:
             return forbid_keeping(make_response(_ask_to_confirm()))
         if access in _PROVEN:
@@ -145,6 +152,25 @@ def _ask_to_confirm() -> ResponseReturnValue:
     """Lead to where the mail is sent again: the account may be a stranger's until its address is confirmed."""
     text = _("Confirmez d’abord votre adresse e-mail : avant cela, rien ne change.")
     return lead_to("dashboard.show_dashboard", text, "problem")
+
+
+def _require_operator(*, acts: bool) -> None:
+    """Refuse the page unless its reader is an operator, who has shown a second factor in this login; `acts`: an admin.
+
+    Raises:
+        ApiError: 404, the reader is no operator; 403, support wants to act, or there is no second factor.
+        ProofNeeded: this login is older than the second factor.
+    """
+    who = current_identity()
+    if not who.role.is_operator:
+        raise not_found("page")
+    fix_language(FRENCH)  # these pages have no other
+    if who.role is not Role.ADMIN and acts:
+        raise ApiError(403, "admins-only", "support reads: ask an admin to do this")
+    if who.totp_confirmed_at is None:
+        raise ApiError(403, "second-factor-needed", "operators need a second factor: POST /api/auth/totp")
+    if who.proven_at < who.totp_confirmed_at:
+        raise ProofNeeded
 
 
 def _check_form(*, is_personal: bool) -> None:

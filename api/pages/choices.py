@@ -58,11 +58,6 @@ def list_place_options() -> list[tuple[str, str]]:
     return [(place.id, f"{place.department} – {place.name}") for place in list_places()]
 
 
-def list_department_options() -> list[tuple[str, str]]:
-    """Return code and name of all departments, for a form."""
-    return [(place.department, f"{place.department} · {place.name}") for place in list_places()]
-
-
 def find_place(text: str) -> Prefecture | None:
     """Return the department of an id (`bobigny_93`) or of a code (`93`, `2a`)."""
     if found := prefectures().get(text):

@@ -70,8 +70,6 @@ OPERATORS: dict[str, tuple[tuple[str, str], ...]] = {  # by group; their pages a
         ("admin.list_jobs", "Tâches"),
         ("admin.list_audit", "Journal"),
         ("admin.show_activity", "Activité"),
-        ("admin.list_settings", "Réglages"),
-        ("admin.list_facts", "Faits à lire"),
     ),
 }
 LINKS: dict[Place, tuple[tuple[str, LazyString | str], ...]] = {

@@ -17,14 +17,11 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 from werkzeug.routing import BuildError
 
-from api.admin.access import check_operator
 from api.auth.schemas import LoginBody, ProofBody
-from api.ground.errors import ApiError, not_found
+from api.ground.errors import ApiError
 from api.pages.cookies import FORM_FIELD as TOKEN
 from api.pages.cookies import FormRefused, LoginNeeded, ProofNeeded, Sessions, send_login
 from api.pages.forms import Form
-from api.web.auth import current_identity
-from api.web.languages import fix_language
 from api.web.problems import build_response, use_error_pages
 from configs.ground.signing import LinkRefused, sign, unsign
 
@@ -157,7 +154,6 @@ def register_lost_sessions(app: Flask) -> None:
     app.register_error_handler(LoginNeeded, _ask_login)
     app.register_error_handler(ProofNeeded, _ask_proof)
     app.register_error_handler(FormRefused, _ask_again)
-    app.register_error_handler(OperatorRefused, _answer_refused)
     app.after_request(_send_cookies)
     use_error_pages(app, wants_page, render_error)
 
@@ -200,7 +196,7 @@ def _send_cookies(response: Response) -> Response:
 
 
 _KNOWN = {403, 404, 410, 429, 500, 503}
-_LANGUAGE = "fr"  # these pages have no other
+_OF_OPERATORS = ("admins-only", "second-factor-needed")  # words of refusals of their area
 
 
 def wants_page() -> bool:
@@ -216,41 +212,8 @@ def render_error(error: ApiError) -> Response:
     family = error.status if error.status in _KNOWN else other
     wait = error.headers.get("Retry-After", "")
     minutes = -(-int(wait) // 60) if wait.isdigit() else None
-    page = render_template("errors/error.html", status=error.status, family=family, minutes=minutes)
+    if request.blueprint == "admin" and error.word in _OF_OPERATORS:
+        page = render_template("admin/refused.html", word=error.word)
+    else:
+        page = render_template("errors/error.html", status=error.status, family=family, minutes=minutes)
     return make_response(page, error.status)
-
-
-class OperatorRefused(Exception):
-    """An operator may not see this page, or not by this login."""
-
-    def __init__(self, reason: ApiError) -> None:
-        super().__init__(reason.word)
-        self.reason = reason
-
-
-def require_operator(*, acts: bool) -> None:
-    """Refuse the page unless its reader is an operator; `acts`: an admin. Call require_login first.
-
-    Raises:
-        ApiError: 404, the reader is no operator.
-        OperatorRefused: support wants to act, or there is no second factor.
-        api.pages.cookies.ProofNeeded: this login is older than the second factor.
-    """
-    try:
-        check_operator(current_identity(), acts=acts)
-    except ApiError as error:
-        if error.word == "operators-only":
-            raise not_found("page") from None
-        fix_language(_LANGUAGE)
-        if error.word == "recent-proof-needed":
-            raise ProofNeeded from None
-        raise OperatorRefused(error) from None
-    fix_language(_LANGUAGE)
-
-
-def _answer_refused(refused: OperatorRefused) -> ResponseReturnValue:
-    """Answer a refused operator by a page that says what is missing."""
-    if not wants_page():
-        return build_response(refused.reason)
-    page = render_template("admin/refused.html", word=refused.reason.word)
-    return make_response(page, refused.reason.status)

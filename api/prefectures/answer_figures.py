@@ -5,56 +5,54 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 
 import sqlalchemy as sa
+from pydantic import TypeAdapter
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from api.ground.cache import answer_cache
 from api.models.check import CheckDay
 from api.prefectures.detections import get_public_cutoff
-from api.prefectures.figure_schemas import AnswerFigures, AnswerRates, AnswerStats, Grouping, Quartiles
+from api.prefectures.figure_schemas import AnswerFigures, AnswerRates, Quartiles
 from configs.world.prefecture import desks
 
 ANSWER_COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")
 _YEAR = 12
+_Figures = TypeAdapter(list[AnswerFigures])
 _CACHE_SECONDS = 3600.0  # days that are over change little
 _SUMS = [sa.cast(sa.func.sum(getattr(CheckDay, name)), sa.BigInteger).label(name) for name in ANSWER_COUNTS]
 _SUM = sa.func.sum(
     CheckDay.alerts + CheckDay.found + CheckDay.too_late + CheckDay.nothing_there + CheckDay.stopped
 )
 HAS_ANSWERS = _SUM > 0
-_Key = tuple[date, str, str]  # month, platform, desk: empty where the figures are of all
+_Key = tuple[date, str]  # month, platform: empty where the figures are of all
 _OTHERS = "none"  # the platform of desks that the files no longer have
 
 # A slot opens and goes between two checks, so its life is as exact as the desk's interval.
 _LIVES = sa.text("""
-SELECT month, coalesce(platform, ''), coalesce(desk_id, ''), count(*),
+SELECT month, coalesce(platform, ''), count(*),
   percentile_cont(ARRAY[0.25, 0.5, 0.75]) WITHIN GROUP (ORDER BY seconds)
 FROM (
   SELECT CAST(date_trunc('month', s.gone_at AT TIME ZONE 'UTC') AS date) AS month,
-    CASE WHEN :by = 'platform' THEN coalesce(p.platform, :others) END AS platform,
-    CASE WHEN :by = 'desk' THEN s.desk_id END AS desk_id,
+    CASE WHEN :by_platform THEN coalesce(p.platform, :others) END AS platform,
     CAST(extract(epoch FROM s.gone_at - s.opened_at) AS float8) AS seconds
   FROM slots s LEFT JOIN unnest(CAST(:desks AS text[]), CAST(:platforms AS text[])) AS p(desk_id, platform)
     ON p.desk_id = s.desk_id
   WHERE s.gone_at >= :begins AND s.gone_at < :ends AND s.gone_reason = 'taken' AND s.source = 'check'
-    AND (CAST(:prefecture_id AS text) IS NULL OR split_part(s.desk_id, '/', 1) = :prefecture_id)
-) lives GROUP BY 1, 2, 3
+) lives GROUP BY 1, 2
 """)
 
 
-def list_answer_figures(
-    session: Session, by: Grouping, months: int, prefecture_id: str | None = None
-) -> list[AnswerFigures]:
+def list_answer_figures(session: Session, months: int, *, by_platform: bool) -> list[AnswerFigures]:
     """Return the figures of the last months, the newest first, an hour old at most.
 
-    They are of UTC days that the public may know. `prefecture_id` only with those of desks.
+    They are of UTC days that the public may know.
     """
 
     def build() -> bytes:
-        return AnswerStats(items=_list_figures(session, by, months, prefecture_id)).as_bytes()
+        return _Figures.dump_json(_list_figures(session, months, by_platform=by_platform))
 
-    key = f"answer-figures:{by}:{months}:{prefecture_id or ''}"
-    return AnswerStats.model_validate_json(answer_cache().get(key, build, _CACHE_SECONDS).body).items
+    key = f"answer-figures:{by_platform}:{months}"
+    return _Figures.validate_json(answer_cache().get(key, build, _CACHE_SECONDS).body)
 
 
 def read_desk_rates(session: Session, desk_ids: Sequence[str]) -> dict[str, AnswerRates]:
@@ -83,59 +81,45 @@ def _find_end() -> datetime:
     return datetime.combine(get_public_cutoff().astimezone(UTC).date(), time(), UTC)
 
 
-def _list_figures(
-    session: Session, by: Grouping, months: int, prefecture_id: str | None
-) -> list[AnswerFigures]:
-    counts = _read_counts(session, by, months, prefecture_id)
-    lives = _read_slot_lives(session, by, months, prefecture_id)
-    keys = sorted(counts.keys() | lives.keys(), key=lambda key: (-key[0].toordinal(), *key[1:]))
+def _list_figures(session: Session, months: int, *, by_platform: bool) -> list[AnswerFigures]:
+    counts = _read_counts(session, months, by_platform=by_platform)
+    lives = _read_slot_lives(session, months, by_platform=by_platform)
+    keys = sorted(counts.keys() | lives.keys(), key=lambda key: (-key[0].toordinal(), key[1]))
     return [_build(key, counts.get(key, Counter()), *lives.get(key, (0, None))) for key in keys]
 
 
-def _read_counts(
-    session: Session, by: Grouping, months: int, prefecture_id: str | None
-) -> dict[_Key, Counter[str]]:
+def _read_counts(session: Session, months: int, *, by_platform: bool) -> dict[_Key, Counter[str]]:
     month = sa.cast(sa.func.date_trunc("month", CheckDay.day), sa.Date).label("month")
     query = sa.select(month, CheckDay.desk_id, *_SUMS).where(*_select_days(months))
-    if prefecture_id:
-        query = query.where(sa.func.split_part(CheckDay.desk_id, "/", 1) == prefecture_id)
     found: defaultdict[_Key, Counter[str]] = defaultdict(Counter)
     for row in session.execute(query.group_by(month, CheckDay.desk_id).having(HAS_ANSWERS)).mappings():
-        found[_name(by, row["month"], row["desk_id"])].update({name: row[name] for name in ANSWER_COUNTS})
+        desk = desks().get(row["desk_id"])
+        platform = (desk.platform if desk else _OTHERS) if by_platform else ""
+        found[row["month"], platform].update({name: row[name] for name in ANSWER_COUNTS})
     return found
 
 
-def _name(by: Grouping, month: date, desk_id: str) -> _Key:
-    desk = desks().get(desk_id)
-    platform = desk.platform if desk else _OTHERS
-    return month, platform if by is Grouping.PLATFORM else "", desk_id if by is Grouping.DESK else ""
-
-
 def _read_slot_lives(
-    session: Session, by: Grouping, months: int, prefecture_id: str | None
+    session: Session, months: int, *, by_platform: bool
 ) -> dict[_Key, tuple[int, list[float]]]:
     known = list(desks().values())
     given = {
-        "by": by.value,
+        "by_platform": by_platform,
         "others": _OTHERS,
         "desks": [desk.id for desk in known],
         "platforms": [desk.platform for desk in known],
         "begins": datetime.combine(find_first_month(months), time(), UTC),
         "ends": _find_end(),
-        "prefecture_id": prefecture_id,
     }
     rows = session.execute(_LIVES, given)
-    return {(month, platform, desk): (taken, seconds) for month, platform, desk, taken, seconds in rows}
+    return {(month, platform): (taken, seconds) for month, platform, taken, seconds in rows}
 
 
 def _build(key: _Key, counts: Counter[str], taken: int, seconds: list[float] | None) -> AnswerFigures:
-    month, platform, desk_id = key
-    desk = desks().get(desk_id)
     return AnswerFigures.of(
         counts,
-        month=month,
-        platform=(desk.platform if desk else platform) or None,
-        desk_id=desk_id or None,
+        month=key[0],
+        platform=key[1] or None,
         taken=taken,
         seconds_open=Quartiles.of(seconds) if seconds else None,
     )

@@ -2,41 +2,16 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
-from api.ground.schemas import Answer, Body
+from api.ground.schemas import Answer
 from api.models.delivery_figure import DeliveryFigure
 from api.models.user import Channel
 from api.prefectures.schemas import DetectionStats
 
 _FEW = 5
-
-
-class Grouping(StrEnum):
-    """How figures are grouped: all desks of a month together, by platform, or by desk."""
-
-    MONTH = "month"
-    PLATFORM = "platform"
-    DESK = "desk"
-
-
-class AnswerStatsQuery(Body):
-    """Which figures: the last `months` UTC months with this one; of one prefecture only by desk."""
-
-    by: Grouping = Grouping.MONTH
-    months: int = Field(6, ge=1, le=12)
-    prefecture: Annotated[str, Field(min_length=1, max_length=80)] | None = None
-
-    @model_validator(mode="after")
-    def check_prefecture(self) -> Self:
-        """Refuse a prefecture with figures that are not kept by prefecture."""
-        if self.prefecture and self.by is not Grouping.DESK:
-            raise PydanticCustomError("only_by_desk", "a prefecture goes with by=desk")
-        return self
 
 
 class AnswerRates(Answer):
@@ -88,7 +63,7 @@ class Quartiles(Answer):
 
 
 class AnswerFigures(AnswerRates):
-    """Figures of a UTC month: of all desks, of a platform's, or of one.
+    """Figures of a UTC month: of all desks, or of a platform's.
 
     `taken`: slots that were seen to be gone before their time. `secondsOpen`: how long they had been open, as exact as
     the interval at which their desk is checked; null without any.
@@ -96,15 +71,8 @@ class AnswerFigures(AnswerRates):
 
     month: dt.date = Field(description="Its first day")
     platform: str | None
-    desk_id: str | None
     taken: int
     seconds_open: Quartiles | None
-
-
-class AnswerStats(Answer):
-    """Figures, the newest month first."""
-
-    items: list[AnswerFigures]
 
 
 class Percentiles(Answer):

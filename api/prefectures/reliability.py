@@ -22,7 +22,7 @@ from api.models.user import Channel
 from api.prefectures.answer_figures import list_answer_figures
 from api.prefectures.delivery_figures import FigureChoice, build_channel_delivery, read_days
 from api.prefectures.detections import get_public_cutoff
-from api.prefectures.figure_schemas import AnswerFigures, ChannelDelivery, Grouping
+from api.prefectures.figure_schemas import AnswerFigures, ChannelDelivery
 from configs.ground.clock import clock
 from configs.world.prefecture import desks, prefectures
 
@@ -151,8 +151,8 @@ def build_ledger(session: Session) -> Reliability:
         outages=_read_outages(session, period),
         outages_by_reason=_sum_outages(session, period),
         given_back=_read_given_back(session, period),
-        answers=list_answer_figures(session, Grouping.MONTH, _MONTHS),
-        answers_by_platform=list_answer_figures(session, Grouping.PLATFORM, _MONTHS_BY_PLATFORM),
+        answers=list_answer_figures(session, _MONTHS, by_platform=False),
+        answers_by_platform=list_answer_figures(session, _MONTHS_BY_PLATFORM, by_platform=True),
     )
 
 

@@ -7,11 +7,10 @@ from typing import Any
 from flask import Response
 from sqlalchemy.orm import Session
 
-from api.ground.errors import ensure_found, not_found
+from api.ground.errors import ensure_found
 from api.ground.paging import PageQuery
 from api.ground.schemas import IdPath
 from api.models.base import read_once, write_once
-from api.prefectures.answer_figures import list_answer_figures
 from api.prefectures.candidates import CandidateAnswer, NewCandidate, give_candidate
 from api.prefectures.delivery_figures import list_channel_deliveries
 from api.prefectures.detections import (
@@ -20,7 +19,7 @@ from api.prefectures.detections import (
     read_detection_stats,
     read_own_detection,
 )
-from api.prefectures.figure_schemas import AnswerStats, AnswerStatsQuery, PublicStats, WatchLevels
+from api.prefectures.figure_schemas import PublicStats, WatchLevels
 from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
 from api.prefectures.release_calendar import (
     CALENDAR_TYPE,
@@ -166,18 +165,6 @@ stats_blueprint = make_blueprint("stats", __name__, "/api/stats", "stats", "Figu
 def show_stats() -> Response:
     """Show how many detections there were and how many desks are watched, for the landing page."""
     return answer_cached("stats", _read_public_stats)
-
-
-@stats_blueprint.get("/answers", responses={200: AnswerStats, **declare_errors(404, 422)})
-def show_answer_stats(query: AnswerStatsQuery) -> Response:
-    """Show per month how often alerts led to an appointment, came too late or were false, and how fast slots go."""
-    if query.prefecture and query.prefecture not in prefectures():
-        raise not_found("prefecture: GET /api/prefectures lists them")
-    key = f"stats:answers:{query.by}:{query.months}:{query.prefecture or ''}"
-    return answer_cached(
-        key,
-        lambda s: AnswerStats(items=list_answer_figures(s, query.by, query.months, query.prefecture)),
-    )
 
 
 reliability_blueprint = make_blueprint(

@@ -7,21 +7,8 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from api.alerts.schemas import Hour
-from api.ground.schemas import Answer, Body, Flag, name_rule
+from api.ground.schemas import Answer, Body, Flag
 from api.models.user import CALLS_FROM, CALLS_UNTIL, DIGEST_AT, SlotRhythm
-
-
-def _stays_on(value: bool | None) -> bool | None:
-    if value is False:
-        raise ValueError(
-            "messages about the account, payments and what the law asks for cannot be switched off"
-        )
-    return value
-
-
-_AlwaysOn = Annotated[
-    Annotated[Flag, Field(json_schema_extra={"enum": [True]})] | None, name_rule("always_on", _stays_on)
-]
 
 
 def refuse_same_hours(begins: time | None, until: time) -> time:
@@ -70,24 +57,14 @@ class SlotsChange(GroupChange):
     push: Flag | None = None
 
 
-class FixedGroup(Body):
-    """A group that cannot be switched off."""
-
-    email: _AlwaysOn = None
-    sms: _AlwaysOn = None
-    telegram: _AlwaysOn = None
-
-
 class GroupChanges(Body):
-    """The groups to change; what is left out stays."""
+    """The groups to change; what is left out stays. Account, payment and law mail cannot be switched off."""
 
     slots: SlotsChange | None = Field(None, description="Slot alerts, on the channels of the plan.")
     desk: DeskChange | None = None
     reminders: GroupChange | None = None
     summary: SummaryChange | None = None
     news: NewsChange | None = None
-    account: FixedGroup | None = None
-    payment: FixedGroup | None = None
 
 
 class CallHours(Body):

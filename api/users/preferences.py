@@ -28,7 +28,7 @@ from api.users.preference_schemas import (
     QuietHoursState,
 )
 from configs.ground.clock import clock
-from configs.ground.message_groups import SWITCHABLE, MessageGroup
+from configs.ground.message_groups import MessageGroup
 
 HOW_TO_LINK = {
     Channel.EMAIL: "confirm the address of the account first",
@@ -129,7 +129,7 @@ def _switch_group(contact: Contact, group: MessageGroup, *, on: bool) -> bool:
         contact.stopped_groups = kept
     elif group is MessageGroup.SUMMARY:
         contact.summary_since = (contact.summary_since or clock()) if on else None
-    elif group in SWITCHABLE:
+    else:
         contact.stopped_groups = kept if on else [*kept, group.value]
     return on and was_stopped and group is MessageGroup.SLOTS and contact.reachable
 

@@ -25,17 +25,12 @@ from configs.ground.encryption import DecryptionFailed
 
 TYPE = "tag:rdvpriority.fr,2026:problem:"  # RFC 9457, section 3.1.1: a tag where nothing can be fetched
 MEDIA_TYPE = "application/problem+json"
-_WORDS = {
+_WORDS = {  # where it is not the status's own name
     400: "malformed",
     401: "not-signed-in",
-    403: "forbidden",
-    404: "not-found",
-    405: "method-not-allowed",
-    410: "gone",
     413: "too-large",
     415: "not-json",
     422: "invalid",
-    429: "too-many-requests",
     500: "internal",
     503: "unavailable",
 }

@@ -147,7 +147,7 @@ def _ask_with_valid_bodies(operation: Any, ids: list[str], headers: dict[str, st
 # Health and status look at every part of the product, on connections of their own: tests/api/health/.
 # An export is begun by the first request, and its file is in a store: tests/api/privacy/.
 APART = {
-    "/api/health", "/api/health/ready", "/api/users/export", "/api/users/export/file",
+    "/api/health", "/api/users/export", "/api/users/export/file",
 }  # fmt: skip
 # What a route must be asked.
 QUERIES = {

@@ -53,13 +53,12 @@ UNFORESEEN = {
     "excludes_everything": "depends on the day",
     "not_watched": "depends on what is watched now",
     "out_of_order": "compares two fields",
-    "only_by_desk": "compares two fields",
     "not_found": "compares two fields",
     "email: missing": "depends on the sign-in",
     "procedures: missing": "depends on the alert that is changed",
 }
 # 503 is what health answers where no notifier runs, as here.
-DOWN_HERE = {"GET /api/health", "GET /api/health/ready"}
+DOWN_HERE = {"GET /api/health"}
 # What a job makes first: tests/api/privacy/, tests/api/payments/invoices/.
 MADE_LATER = {"GET /api/users/export", "GET /api/users/export/file", "GET /api/billing/invoices/{id}"}
 # No other operation has an account to ask about then.

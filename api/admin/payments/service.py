@@ -1,10 +1,8 @@
-"""Changes by operators: refunds, whose second click is refused, and events of Stripe's that are applied again."""
+"""Changes by operators: refunds, and events of Stripe's that are applied again."""
 
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session
@@ -12,17 +10,15 @@ from sqlalchemy.orm import Session
 from api.admin.payments.queries import read_event
 from api.ground.errors import ApiError, not_found
 from api.ground.schemas import Body
-from api.models.payment import Payment, Refund, RefundReason, RefundStatus
+from api.models.payment import Refund, RefundReason
 from api.models.stripe_event import StripeEvent
 from api.payments.exchange.events import replay_event
 from api.payments.exchange.objects import find_type
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import plan_refund
-from configs.ground.clock import clock
 from configs.world.desk import Text
 
-_DOUBLE_CLICK = timedelta(minutes=1)
 _MOST = 10_000_000  # cents
 
 
@@ -38,8 +34,8 @@ def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refun
     """Write a refund of a payment, in whole or part. A full one ends the plan once Stripe has taken it.
 
     Raises:
-        ApiError: 404; 409, it was not paid, or less than that is left of it, or the same refund was written
-            a moment ago, or something went back since the operator looked.
+        ApiError: 404; 409, it was not paid, or less than that is left of it, or something went back since the
+            operator looked, as by a second click.
     """
     try:
         payment = lock_payment(session, payment_id)
@@ -48,21 +44,7 @@ def refund_payment(session: Session, payment_id: UUID, wish: NewRefund) -> Refun
     left = read_balances(session, payment.id).refundable
     if wish.left != left:
         raise ApiError(409, "payment-changed", f"{left} cents of this payment can be given back by now")
-    _refuse_double_click(session, payment, wish.cents, wish.note)
     return plan_refund(session, payment, wish.cents, RefundReason.OPERATOR, wish.note)
-
-
-def _refuse_double_click(session: Session, payment: Payment, amount: int, note: str) -> None:
-    same = sa.select(Refund.id).where(
-        Refund.payment_id == payment.id,
-        Refund.amount_cents == amount,
-        Refund.note == note,
-        Refund.status != RefundStatus.FAILED,
-        Refund.created_at > clock() - _DOUBLE_CLICK,
-    )
-    if session.scalar(same.limit(1)):
-        detail = "this refund was written less than a minute ago: give another note to give the amount twice"
-        raise ApiError(409, "refund-repeated", detail)
 
 
 def describe_refund(refund: Refund) -> dict[str, Any]:

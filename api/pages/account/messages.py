@@ -1,7 +1,6 @@
 """Pages of the messages to a user: what was sent or held back, and why; and the notices of the account itself."""
 
 from collections.abc import Collection, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -36,24 +35,13 @@ _LONGEST = 4000  # characters shown of a message: an order's mail has the whole 
 area = Area("messages", __name__)
 
 
-class StateGroup(StrEnum):
-    """States of messages that the page's filter takes together."""
-
-    ARRIVED = "arrived"
-    SENT = "sent"
-    UNCONFIRMED = "unconfirmed"
-    UNDER_WAY = "under_way"
-    HELD_BACK = "held_back"
-    FAILED = "failed"
-
-
-_GROUPS: dict[StateGroup, tuple[LazyString, Collection[State]]] = {
-    StateGroup.ARRIVED: (_l("Reçus"), (State.DELIVERED,)),
-    StateGroup.SENT: (_l("Envoyés"), (State.SENT,)),
-    StateGroup.UNCONFIRMED: (_l("Réception non confirmée"), (State.NO_RECEIPT,)),
-    StateGroup.UNDER_WAY: (_l("En route"), (State.PENDING, State.SENDING)),
-    StateGroup.HELD_BACK: (_l("Retenus"), (State.EXPIRED, State.SKIPPED)),
-    StateGroup.FAILED: (_l("Non remis"), (State.FAILED, State.BOUNCED)),
+_GROUPS: dict[str, tuple[LazyString, Collection[State]]] = {  # states that the page's filter takes together
+    "arrived": (_l("Reçus"), (State.DELIVERED,)),
+    "sent": (_l("Envoyés"), (State.SENT,)),
+    "unconfirmed": (_l("Réception non confirmée"), (State.NO_RECEIPT,)),
+    "under_way": (_l("En route"), (State.PENDING, State.SENDING)),
+    "held_back": (_l("Retenus"), (State.EXPIRED, State.SKIPPED)),
+    "failed": (_l("Non remis"), (State.FAILED, State.BOUNCED)),
 }
 _TYPE_NAMES = {  # of messages that have no title: not yet, or not any more
     "slot_detected": _l("Créneau détecté"),
@@ -97,7 +85,12 @@ _ACTIONS: Mapping[Reason, tuple[str, LazyString]] = {
 
 def read_messages() -> dict[str, Any]:
     """Return the page of messages that the address asks for; what it does not understand is left out."""
-    who, query, group = current_identity(), read_page_query(MessagePageQuery, _PER_PAGE), _read_group()
+    who, query, group = (
+        current_identity(),
+        read_page_query(MessagePageQuery, _PER_PAGE),
+        request.args.get("state"),
+    )
+    group = group if group in _GROUPS else None
     with autocommit_session() as s:
         states = _GROUPS[group][1] if group else ()
         page = list_own_messages(s, who.user_id, read_language(), query, states)
@@ -122,11 +115,6 @@ def _group_openings(messages: Sequence[OwnMessage], zone: str) -> list[list[dict
         key: object = (about.desk_id, day) if about.desk_id and about.detection_id else each.id
         groups.setdefault(key, []).append(_describe(each))
     return list(groups.values())
-
-
-def _read_group() -> StateGroup | None:
-    asked = request.args.get("state", "")
-    return StateGroup(asked) if asked in set(StateGroup) else None
 
 
 def _describe(message: OwnMessage) -> dict[str, Any]:
@@ -154,7 +142,7 @@ def _explain_content(message: OwnMessage) -> LazyString | None:
     """Return why there is no text; what did not leave never had one, and says why it did not."""
     if not _has_no_text_yet(message):
         return _WITHHELD.get(message.content)
-    is_under_way = message.status in _GROUPS[StateGroup.UNDER_WAY][1]
+    is_under_way = message.status in _GROUPS["under_way"][1]
     return _l("Son texte est écrit au moment où il part.") if is_under_way else None
 
 

@@ -39,9 +39,8 @@ from api.pages.admin.page_data import (
     name_field,
     render_page,
 )
-from api.pages.admin.words import list_prefecture_options
 from api.pages.area import Access
-from api.pages.choices import PROCEDURE_NAMES
+from api.pages.choices import PROCEDURE_NAMES, list_place_options
 from api.pages.forms import Texts
 from api.pages.words import STATE_WORDS
 
@@ -84,7 +83,7 @@ add_list(
     read=lambda work, wanted: list_alerts(work.session, wanted),
     notes_seen=True,
     filters=(
-        Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
+        Field("prefectureId", "Préfecture", list_place_options, blank="Toutes"),
         Field("isActive", "Attend", YES_NO, blank="Peu importe"),
         name_field("userId", "Identifiant du compte", maxlength="36"),
     ),

@@ -5,7 +5,6 @@ from uuid import UUID
 from api.admin.access import audited
 from api.admin.announcements import (
     NewAnnouncement,
-    Start,
     add_announcement,
     count_people,
     get_announcement,
@@ -35,7 +34,6 @@ _TEXTS: Texts = {
     ("", "unknown_place"): "Aucune préfecture ni aucun guichet n’a cet identifiant.",
     ("", "no_title"): "Chaque texte commence par une ligne de titre (120 signes), puis le texte.",
     "started-already": "Cette annonce est déjà partie.",
-    "people-changed": "Le nombre de personnes a changé : relisez-le, puis confirmez de nouveau.",
     "not-running": "Cette annonce n’est pas en cours.",
 }
 _TERMS = (
@@ -132,7 +130,7 @@ def show_announcement(id: UUID) -> str:
     return render_page("Annonce", blocks, crumb=("admin.list_announcements", "Annonces"))
 
 
-@add_action(f"{_ONE}/envoi", "announcement.start", start_announcement, form=Start, access=Access.PROVEN_ADMIN)
+@add_action(f"{_ONE}/envoi", "announcement.start", start_announcement, access=Access.PROVEN_ADMIN)
 def _ask_start_announcement(id: UUID) -> Confirmation:
     with audited("announcement.view", "announcement", id) as work:
         row = get_announcement(work.session, id)
@@ -147,7 +145,6 @@ def _ask_start_announcement(id: UUID) -> Confirmation:
         done="L’annonce part.",
         subject=str(people),
         subject_label="Pour confirmer, recopiez le nombre de personnes",
-        hidden={"people": people},
         texts=_TEXTS,
     )
 

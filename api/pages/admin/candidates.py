@@ -22,9 +22,9 @@ from api.models.candidate import CandidateSource, CandidateState
 from api.pages.admin import cells
 from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area
 from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, Table, Text, render_page
-from api.pages.admin.words import OUTCOMES, REASON_TEXTS, count, list_prefecture_options
+from api.pages.admin.words import OUTCOMES, REASON_TEXTS, count
 from api.pages.area import Access
-from api.pages.choices import PROCEDURE_NAMES
+from api.pages.choices import PROCEDURE_NAMES, list_place_options
 from api.pages.forms import Form, Texts
 from api.prefectures.queries import count_unmet
 from configs.world.desk import Procedure
@@ -104,7 +104,7 @@ add_list(
             [(each.value, text) for each, (_, text) in _STATES.items()],
             blank="À décider",
         ),
-        Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
+        Field("prefectureId", "Préfecture", list_place_options, blank="Toutes"),
     ),
     columns=(
         Column("Page", _link, "head"),
@@ -171,7 +171,7 @@ def _describe_giver(found: WeighedCandidate) -> tuple[str, ...]:
 def _ask_accept_candidate(id: UUID) -> Confirmation:
     found = _find(id)
     mine = found.row.prefecture_id
-    places = sorted(list_prefecture_options(), key=lambda option: option[0] != mine)
+    places = sorted(list_place_options(), key=lambda option: option[0] != mine)
     return Confirmation(
         title="Accepter cette page ?",
         effects=(

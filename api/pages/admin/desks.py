@@ -40,9 +40,9 @@ from api.pages.admin.words import (
     REASON_TEXTS,
     WATCH_LEVELS,
     count,
-    list_prefecture_options,
 )
 from api.pages.area import Access
+from api.pages.choices import list_place_options
 from api.prefectures.schemas import DeskAnswer
 from configs.world.desk import Grade, Outcome
 
@@ -94,7 +94,7 @@ add_list(
     audit=("desks.list", "desk"),
     read=lambda work, wanted: list_desks(work.session, wanted),
     filters=(
-        Field("prefectureId", "Préfecture", list_prefecture_options, blank="Toutes"),
+        Field("prefectureId", "Préfecture", list_place_options, blank="Toutes"),
         Field("status", "État", [(each.value, DESK_STATUSES[each][1]) for each in DeskStatus]),
         Field(
             "paused",

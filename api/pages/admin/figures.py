@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from api.admin.access import audited
-from api.admin.activity import FEW, ActivityQuery, Month, MonthCosts, read_costs, read_months, read_steps
+from api.admin.activity import FEW, ActivityQuery, MonthCosts, read_costs, read_months, read_steps
 from api.admin.figures import (
     MOST_DAYS,
     AnswersQuery,
@@ -232,7 +232,7 @@ def _write_cost(euros: Decimal) -> Cell:
     return cells.amount(round(euros * 100))
 
 
-_MONTHS: tuple[Column[Month], ...] = (
+_MONTHS: tuple[Column[Any], ...] = (
     Column("Mois", lambda each: f"{each.month:%Y-%m}", "head"),
     Column("Encaissé", lambda each: cells.amount(each.paid), "number"),
     Column("Rendu ou perdu", lambda each: cells.amount(each.returned), "number"),

@@ -52,8 +52,6 @@ _TEXTS: Texts = {
     ("note", "missing"): _NO_REASON,
     ("note", "string_too_short"): _NO_REASON,
     "payment-changed": "Entre-temps, de l’argent de ce paiement a été rendu. Relisez, puis confirmez de nouveau.",
-    "refund-repeated": "Le même remboursement a été demandé il y a moins d’une minute. "
-    "Pour rendre ce montant deux fois, écrivez une autre raison.",
     "refund-refused": "Ce montant ne peut pas être rendu : regardez ce qui reste de ce paiement.",
 }
 _DISPUTES: dict[PaymentEventKind, str] = {

@@ -1,4 +1,4 @@
-"""Operators' pages of the system: background jobs, the audit, settings of this process, facts that nobody has read."""
+"""Operators' pages of the system: background jobs, and the audit."""
 
 import json
 from collections.abc import Mapping
@@ -7,9 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from api.admin.audit import AuditedWork, AuditQuery, list_audit, name_actors, shorten_email
-from api.admin.system import JobQuery, SettingQuery, list_job_names, list_jobs, list_settings
+from api.admin.jobs import JobQuery, list_job_names, list_jobs
 from api.ground.paging import Found
-from api.ground.schemas import Body
 from api.models.audit import ActorKind, AuditEntry
 from api.models.job import JobResult, JobState
 from api.pages.admin import cells
@@ -18,7 +17,6 @@ from api.pages.admin.page_data import Cell, Column, Field, name_field
 from api.pages.admin.words import count
 from api.pages.context import write_moment
 from api.web.auth import current_identity
-from configs.world.other_ways import load_other_ways
 
 _KINDS = {
     ActorKind.ADMIN: "Administration",
@@ -154,43 +152,4 @@ add_list(
         Column("Objet", _show_subject),
         Column("Détail", _show_changes),
     ),
-)
-add_list(
-    "/admin/reglages",
-    "list_settings",
-    title="Réglages",
-    lead="Les réglages de l’API, comme ce processus les a lus. Un secret ne se montre pas.",
-    query=SettingQuery,
-    audit=("settings.view", "settings"),
-    read=lambda _, __: list_settings(),
-    columns=(
-        Column("Nom", lambda each: cells.code(each.name), "head"),
-        Column(
-            "Valeur",
-            lambda each: each.value or (cells.hint("secret") if each.is_secret else cells.NOTHING),
-            "code",
-        ),
-        Column("Donné", lambda each: "oui" if each.is_set else "non"),
-    ),
-)
-
-
-class FactQuery(Body):
-    """The list has no filter."""
-
-
-add_list(
-    "/admin/faits",
-    "list_facts",
-    title="Faits à lire",
-    lead="Démarches sans rendez-vous, de configs/other_ways.yaml. Sans jour de lecture, un fait n’est pas publié.",
-    query=FactQuery,
-    audit=("facts.list", "fact"),
-    read=lambda _, __: Found([each for each in load_other_ways() if each.read_on is None]),
-    columns=(
-        Column("Fait", lambda each: f"{each.permit.fr} {each.fr}" if each.permit else each.fr, "head"),
-        Column("À lire", lambda each: cells.lines(cells.english(each.to_read), cells.code(each.link))),
-        Column("Repose sur", lambda each: cells.english(each.source)),
-    ),
-    empty="Tout a été lu.",
 )

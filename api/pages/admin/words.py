@@ -11,7 +11,6 @@ from api.pages.context import write_money
 from api.pages.forms import Texts
 from api.pages.words import REFUND_REASONS
 from configs.world.desk import Grade, Outcome, WatchLevel
-from configs.world.prefecture import prefectures
 
 REASON_TEXTS: Texts = {
     ("reason", "missing"): "Écrivez la raison, pour les autres opérateurs.",
@@ -98,12 +97,6 @@ PAYMENT_EVENTS: dict[PaymentEventKind, str] = {
 def count(number: int, one: str, many: str) -> str:
     """Return a number with its noun: French counts 0 and 1 in the singular."""
     return f"{number} {one if abs(number) < 2 else many}"  # noqa: PLR2004
-
-
-def list_prefecture_options() -> list[tuple[str, str]]:
-    """Return id and name of each prefecture, by department."""
-    places = sorted(prefectures().values(), key=lambda place: place.department)
-    return [(place.id, f"{place.department} {place.name}") for place in places]
 
 
 def write_refundable(cents: int, currency: str = "EUR") -> str:

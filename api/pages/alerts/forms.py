@@ -52,7 +52,6 @@ TEXTS: Texts = {
     "not-watched": _l("Nous ne voyons pas les places de cette alerte en ce moment."),
     "alert-closed": _l("Cette alerte est fermée : créez-en une autre."),
     "no-channel": _l("Aucun canal n’est prêt : confirmez d’abord votre adresse e-mail."),
-    "sms-later": _l("Par SMS, un essai est possible une heure après une commande."),
     "too-many-requests": _l("Trois essais par heure au plus : attendez un peu."),
 }
 _LONGEST = 4000  # characters of a target

@@ -37,12 +37,11 @@ from api.pages.alerts.view_data import (
 )
 from api.pages.area import Access, Area, answer_live
 from api.pages.choices import find_place, find_procedure, list_place_options, list_procedures, write_slug
-from api.pages.context import write_hour
 from api.pages.cookies import Kind, add_notice, lead_to
 from api.pages.forms import INVALID, Form, write_problem
 from api.pages.words import CHANNEL_NAMES
 from api.prefectures.detections import read_own_detection
-from api.web.auth import current_identity, current_user_id
+from api.web.auth import current_user_id
 from configs.world.plan import PlanName
 
 area = Area("alert_pages", __name__)
@@ -187,13 +186,7 @@ def test_alert(id: UUID) -> ResponseReturnValue:
     except ApiError as error:
         return _refuse(id, error)
     names = ", ".join(str(CHANNEL_NAMES[each]) for each in written.channels)
-    text = _("Essai en route : %(names)s", names=names)
-    if written.sms_from:
-        hour = write_hour(written.sms_from, current_identity().time_zone)
-        text += ". " + _(
-            "Par SMS, un essai est possible une heure après une commande, à partir de %(hour)s.", hour=hour
-        )
-    return _lead_to(id, text)
+    return _lead_to(id, _("Essai en route : %(names)s", names=names))
 
 
 @area.page("/alertes/<uuid:id>/fermer", Access.PERSONAL)

@@ -15,7 +15,7 @@ from api.pages.choices import (
     PROCEDURE_NAMES,
     find_place,
     find_procedure,
-    list_department_options,
+    list_place_options,
     list_places,
     list_procedures,
     search_places,
@@ -159,7 +159,7 @@ def _render_list(search: str, found: list[Prefecture], wish: str = "", *, unknow
         search=search[:80],
         found=found,
         places=list_places(),
-        departments=list_department_options(),
+        departments=list_place_options(),
         procedures=list_procedures(),
         chosen=write_slug(procedure) if procedure else "",
     )

@@ -19,7 +19,7 @@ from api.pages.area import Access, Area
 from api.pages.choices import (
     PROCEDURE_NAMES,
     find_place,
-    list_department_options,
+    list_place_options,
     list_places,
     list_procedures,
     write_slug,
@@ -48,7 +48,7 @@ def show_home() -> str:
     sold = [plan for name, plan in plans().items() if name is not PlanName.NONE]
     return render_template(
         "home/home.html",
-        places=list_department_options(),
+        places=list_place_options(),
         procedures=list_procedures(),
         seen=_read_seen(),
         names=PROCEDURE_NAMES,

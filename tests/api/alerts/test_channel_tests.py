@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-import time_machine
 
 from api.models.alert import Alert
 from api.models.notification import Notification, State
@@ -16,7 +15,7 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from tests.api.world import Door
 from tests.clients import People, Person, problem
-from tests.factories import add_alert, add_contact, add_payment, change, remove, rows
+from tests.factories import add_alert, add_contact, change, remove, rows
 
 ADDRESSES = {Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}
 
@@ -39,7 +38,7 @@ def test_a_test_leaves_on_each_linked_channel_that_is_on_and_proven(camille: Per
     answer = ask(camille, alert)
     assert (answer.status_code, answer.json) == (
         202,
-        {"channels": ["email", "sms", "telegram"], "smsFrom": None},
+        {"channels": ["email", "sms", "telegram"]},
     )
     written = rows(Notification)
     assert {(row.kind, row.params["alert"]) for row in written} == {("test_message", str(alert))}
@@ -101,26 +100,6 @@ def test_ten_at_once_are_three(camille: Person) -> None:
         statuses = threads.map(lambda _: ask(camille, alert).status_code, range(10))
         assert sorted(statuses) == [202] * 3 + [429] * 7
     assert len(rows(Notification)) == 9
-
-
-def test_no_test_goes_by_sms_within_an_hour_after_an_order(
-    frozen: time_machine.Traveller, camille: Person
-) -> None:
-    alert = add_alert(camille.id)
-    add_payment(camille.id)
-    sms_from = clock() + timedelta(hours=1)
-    change(Contact, Contact.channel != Channel.SMS, enabled=False)
-    answer = ask(camille, alert)
-    assert problem(answer) == (409, "sms-later"), "where an SMS is the only way"
-    assert answer.json["availableFrom"] == f"{sms_from:%Y-%m-%dT%H:%M:%SZ}"
-    change(Contact, enabled=True)
-    frozen.shift(timedelta(minutes=59, seconds=59))
-    assert ask(camille, alert).json == {
-        "channels": ["email", "telegram"],
-        "smsFrom": f"{sms_from:%Y-%m-%dT%H:%M:%SZ}",
-    }
-    frozen.shift(timedelta(seconds=1))
-    assert ask(camille, alert).json == {"channels": ["email", "sms", "telegram"], "smsFrom": None}
 
 
 WISH: dict[str, Any] = {"prefectureId": "bobigny_93", "procedures": ["TITRE_SEJOUR"]}

@@ -410,7 +410,7 @@ def test_the_first_page_says_what_the_service_is_not_and_leads_to_the_advice(vis
         assert said in page.text
     (form,) = page.forms
     assert form["attributes"] == {"class": "wish card", "method": "get", "action": "/departements"}
-    assert "93 · Seine-Saint-Denis" in page.text
+    assert "93 – Seine-Saint-Denis" in page.text
     assert visitor.response.headers["Cache-Control"] == "public, max-age=60"
     assert len(visitor.response.data) < 20_000
 

@@ -47,7 +47,6 @@ from tests.factories import (
     see,
     take_slots,
 )
-from tests.in_turn import in_turn
 
 TODAY = date(2026, 11, 20)
 MELUN = "melun_77/titre-sejour"
@@ -355,9 +354,9 @@ def test_alerts_count_once_each_on_the_day_on_which_their_first_message_was_acce
     assert counts(day=TODAY + DAY) == (1, 0, 0, 0, 0)
 
 
-def read_months(client: FlaskClient, **query: Any) -> list[dict[str, Any]]:
+def read_months(client: FlaskClient, name: str = "answers") -> list[dict[str, Any]]:
     cache._open_cache.cache_clear()
-    found: list[dict[str, Any]] = read_json(client.get("/api/stats/answers", query_string=query))["items"]
+    found: list[dict[str, Any]] = read_json(client.get("/api/reliability"))[name]
     return found
 
 
@@ -369,7 +368,7 @@ def test_a_month_sums_up_all_desks(client: FlaskClient) -> None:
     take_slots(60, 120, 180, 240, 300, opened=DAY_BEFORE)
     newest, before = read_months(client)
     assert newest == {
-        "month": "2026-11-01", "platform": None, "deskId": None, "alerts": 1000, "answers": 10,
+        "month": "2026-11-01", "platform": None, "alerts": 1000, "answers": 10,
         "ledToAppointment": 0.3, "tooLate": 0.2, "falseAlarmsPerThousand": 4.0, "taken": 5,
         "secondsOpen": {"p25": 120, "p50": 180, "p75": 240},
     }  # fmt: skip
@@ -396,40 +395,17 @@ def test_of_few_answers_or_alerts_nothing_is_told_that_could_be_one_persons(clie
     assert (row["ledToAppointment"], row["tooLate"], row["falseAlarmsPerThousand"]) == (None, None, None)
 
 
-def test_platforms_and_desks_have_figures_of_their_own(client: FlaskClient) -> None:
+def test_platforms_have_figures_of_their_own(client: FlaskClient) -> None:
     add_day(BOBIGNY, NOVEMBER, alerts=10, found=5)
     add_day(MELUN, NOVEMBER, alerts=10, too_late=5)
     add_day("bobigny_93/gone", NOVEMBER, alerts=10)
     take_slots(60, 120, opened=DAY_BEFORE)
-    platform = desks()[BOBIGNY].platform
-    by_desk = {each["deskId"]: each for each in read_months(client, by="desk")}
-    assert (by_desk[BOBIGNY]["ledToAppointment"], by_desk[BOBIGNY]["taken"]) == (1.0, 2)
-    assert by_desk[BOBIGNY]["platform"] == platform
-    assert (by_desk[MELUN]["tooLate"], by_desk[MELUN]["taken"]) == (1.0, 0)
-    by_platform = {each["platform"]: each for each in read_months(client, by="platform")}
+    by_platform = {each["platform"]: each for each in read_months(client, "answersByPlatform")}
     assert sum(each["alerts"] for each in by_platform.values()) == 30
-    assert (by_platform[platform]["taken"], by_platform["none"]["alerts"]) == (2, 10)
+    assert (by_platform[desks()[BOBIGNY].platform]["taken"], by_platform["none"]["alerts"]) == (2, 10)
 
 
-def test_months_and_a_prefecture_can_be_chosen(client: FlaskClient) -> None:
-    days = (NOVEMBER, OCTOBER, date(2026, 6, 1), date(2026, 5, 31), date(2025, 12, 1), date(2025, 11, 30))
-    for day in days:
+def test_the_last_six_months_are_told(client: FlaskClient) -> None:
+    for day in (NOVEMBER, OCTOBER, date(2026, 6, 1), date(2026, 5, 31)):
         add_day(BOBIGNY, day, alerts=10)
-    add_day(MELUN, NOVEMBER, alerts=10)
-    assert len(read_months(client)) == 3
-    assert len(read_months(client, months=1)) == 1
-    assert [each["month"] for each in read_months(client, months=12)][-1] == "2025-12-01"
-    assert {each["deskId"] for each in read_months(client, by="desk", prefecture="melun_77")} == {MELUN}
-
-
-@in_turn(
-    "query, status",
-    [
-        ({"months": 13}, 422),
-        ({"prefecture": "melun_77"}, 422),
-        ({"by": "desk", "prefecture": "atlantis"}, 404),
-        ({"by": "desk", "prefecture": "\x00"}, 422),
-    ],
-)
-def test_odd_queries_are_refused(client: FlaskClient, query: dict[str, Any], status: int) -> None:
-    assert client.get("/api/stats/answers", query_string=query).status_code == status
+    assert [each["month"] for each in read_months(client)] == ["2026-11-01", "2026-10-01", "2026-06-01"]

@@ -224,10 +224,10 @@ ANY, BRACED = r"<(?:\w+:)?(\w+)>", r"{\1}"  # a variable of a route, as Flask an
 PUBLIC = {
     *(f"/api/auth/{each}" for each in ("register", "verify-email", "forgot-password", "reset-password", "login", "login/totp")),
     *(f"/api/prefectures{each}" for each in ("", "/{id}", "/{id}/outlook", "/{id}/calendar.ics", "/map")),
-    "/api/calendar", "/api/reliability", "/api/detections/stats", "/api/stats", "/api/stats/answers", "/api/support",
+    "/api/calendar", "/api/reliability", "/api/detections/stats", "/api/stats", "/api/support",
     "/api/billing/plans", "/api/billing/terms", "/api/billing/webhook", "/api/telegram/webhook",
     "/api/hooks/sendgrid", "/api/hooks/twilio", "/api/hooks/twilio/calls",
-    "/api/health", "/api/health/live", "/api/health/ready",
+    "/api/health", "/api/health/live",
 }  # fmt: skip
 
 

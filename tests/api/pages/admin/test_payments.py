@@ -16,7 +16,7 @@ from api.models.payment import Payment
 from api.models.stripe_event import StripeEventFlag
 from api.models.user import Role
 from configs.ground.clock import clock
-from tests.api.pages.admin.conftest import act, audit, plain, walk
+from tests.api.pages.admin.conftest import audit, plain, walk
 from tests.api.payments.invoices.documents import issue, pay, refund, sum_documents
 from tests.api.payments.shop import Shop, find_intent, get_payment, list_grants, list_refunds
 from tests.clients import Browser, seat_operator
@@ -151,15 +151,6 @@ def test_a_form_that_is_sent_twice_gives_back_once(shop: Shop, treasurer: Browse
     assert page.find_form("/remboursement")["fields"]["left"] == ["999"], "one more press means it"
     assert [each.amount_cents for each in list_refunds(payment_id)] == [500]
     assert len(list_refund_audits()) == 1, "a refusal rolls its audit row back"
-
-
-def test_the_same_again_within_a_minute_is_refused(shop: Shop, treasurer: Browser, camille_id: UUID) -> None:
-    payment_id = shop.buy(camille_id)
-    path, number = f"{write_address(payment_id)}/remboursement?amount=5", find_number(payment_id)
-    act(treasurer, path, note="deux jours de panne", typed=number)
-    assert "il y a moins d’une minute" in act(treasurer, path, note="deux jours de panne", typed=number)
-    act(treasurer, path, note="et le troisième", typed=number)
-    assert [each.amount_cents for each in list_refunds(payment_id)] == [500, 500]
 
 
 def test_two_at_once_give_back_once(shop: Shop, treasurer: Browser, camille_id: UUID) -> None:

@@ -71,8 +71,6 @@ ROWS = {
     "admin.ask_replay_event": ("stripe-event.view", "stripe-event", "{event}"),
     "admin.list_jobs": ("jobs.list", "job", None),
     "admin.list_audit": ("audit.list", "audit", None),
-    "admin.list_settings": ("settings.view", "settings", None),
-    "admin.list_facts": ("facts.list", "fact", None),
 }
 POLLED = {"admin.show_live"}  # by a page whose view was audited
 _LOGS = ("audit", "logins", "users")  # views are audited; a login of the staff notes its use
