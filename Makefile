@@ -12,8 +12,8 @@ FUZZ   ?= 30
 EXTRACT = $(BIN)/pybabel --quiet extract --mapping-file pyproject.toml --keywords "_l lazy_gettext mark" \
             --no-location --omit-header --sort-output
 # What binds: in no catalogue but the English one (api/ground/translations.py)
-LAW    := $(addprefix api/pages/,plan/declaration_words.py $(addprefix templates/,declarations cancellations friends \
-            $(addsuffix .html,plan/order plan/_boxes plan/_note plan/withdrawal plan/cancellation)))
+LAW    := $(addprefix api/pages/,plan/declaration_words.py $(addprefix templates/,declarations cancellations \
+            $(addsuffix .html,friends/_terms plan/order plan/_boxes plan/_note plan/withdrawal plan/cancellation)))
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
             --custom-compile-command "make lock"
 

@@ -29,12 +29,13 @@ from api.models.payment import (
     Subscription,
     WatchCredit,
 )
+from api.models.referral import Referral, ReferralState
 from api.models.user import Grant
 from api.payments.billing.plan_ends import CLOSED
 from api.payments.ledger.book import Balances, read_balances
-from api.payments.ledger.grants import price_use
+from api.payments.ledger.grants import FRIEND, price_use
 from configs.ground.clock import clock
-from configs.world.plan import PlanName
+from configs.world.plan import PlanName, plans
 from tests.model.direct_stripe import DirectStripe, Json
 
 LENGTHS = {PlanName.URGENCE_24H: timedelta(days=1), PlanName.URGENCE_7J: timedelta(days=7)}
@@ -42,6 +43,7 @@ GRACE = timedelta(days=3)
 _AUTOMATIC = (RefundReason.NOT_WATCHED, RefundReason.NO_ACCOUNT, RefundReason.DUPLICATE)
 _RENEWING = ("active", "past_due", "trialing", "unpaid")
 _SECOND = timedelta(seconds=1)
+_MOST_DAYS = max(each.friend_days for each in plans().values())
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Books:
     watch_credits: list[WatchCredit]
     subscriptions: list[Subscription]
     notices: list[Declaration]  # of cancellation
+    referrals: list[Referral]
     ids: dict[tuple[UUID | None, str], str]
     told: Counter[str]  # order mails, by payment
     balances: dict[UUID, Balances]
@@ -78,6 +81,7 @@ class Books:
         self._check_overlaps()
         self._check_days()
         self._check_early_grace()
+        self._check_friends()
         self._check_subscriptions()
 
     def find_lost_orders(self) -> set[str]:
@@ -302,6 +306,8 @@ class Books:
     def _check_early_grace(self) -> None:
         """Days of grace without a payment follow a paid month, and no paid period begins with them."""
         for each in self.grants[None]:
+            if each.source == FRIEND:
+                continue
             assert (each.source, each.plan) == ("grace", PlanName.URGENCE_TOTAL)
             assert each.ends_at - each.starts_at <= GRACE
             paid = [
@@ -312,6 +318,25 @@ class Books:
             ]
             assert each.starts_at in {grant.ends_at for grant in paid}
             assert each.starts_at not in {grant.starts_at for grant in paid}, "grace beside the paid period"
+
+    def _check_friends(self) -> None:
+        """Nobody has more days than the orders by links gave, and none run on for an order whose money went back."""
+        promised: Counter[UUID | None] = Counter()
+        orders = {each.id: each for each in self.payments}
+        given = {each.id: each for each in self.grants[None] if each.source == FRIEND}
+        for each in self.referrals:
+            order = orders[each.payment_id]
+            promised[order.user_id] += each.friend_days
+            promised[each.user_id] += _MOST_DAYS
+            mine = [given[grant_id] for grant_id in (each.grant_id, each.friend_grant_id) if grant_id]
+            if each.state is ReferralState.GIVEN and self.has_ended(order):
+                assert all(grant.ends_at <= clock() for grant in mine), (order.id, "days for nothing")
+            assert each.state is not ReferralState.REFUSED or not any(
+                each.starts_at > clock() for each in mine
+            )
+        for user_id, days in promised.items():
+            length = measure(each for each in given.values() if each.user_id == user_id)
+            assert length <= timedelta(days=days), "days that were given twice"
 
     def _check_subscriptions(self) -> None:
         owners: list[UUID] = []
@@ -375,6 +400,7 @@ def read_books(stripe: DirectStripe) -> Books:
             watch_credits=read(WatchCredit),
             subscriptions=read(Subscription),
             notices=read(Declaration),
+            referrals=read(Referral),
             ids={(each.payment_id, each.kind): each.id for each in read(StripeId)},
             told=Counter(each["payment"] for each in mails),
             stripe=stripe,
@@ -401,5 +427,6 @@ def write_down(books: Books) -> list[tuple[Any, ...]]:
     lines += [(s.id, s.status, s.cancel_at, s.ended_at, s.cancel_wanted_at) for s in books.subscriptions]
     lines += [(n.id, n.applied_at, n.undone_at, n.refund_cents) for n in books.notices]
     lines += [(c.id, c.form, c.amount_cents) for c in books.watch_credits]
+    lines += [(each.payment_id, each.state, each.days) for each in books.referrals]
     lines += list(books.balances.items())
     return sorted([*lines, *books.told.items()], key=str)

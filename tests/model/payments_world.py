@@ -27,6 +27,7 @@ from api.models.payment import DISPUTED, Payment, Refund
 from api.models.stripe_event import StripeCommand, StripeEvent
 from api.models.user import OutageCredit, User
 from api.payments.billing.plan_ends import refund_closed_desk
+from api.payments.billing.referrals import write_friend_link
 from api.payments.billing.schemas import Cancellation, NewOrder
 from api.payments.billing.service import start_checkout
 from api.payments.declarations.records import Author
@@ -104,19 +105,29 @@ class PaymentsWorld:
 
     # What people do
 
-    def order(self, name: PlanName, *, watched: bool = True) -> None:
-        """Order a plan; where it is not `watched`, the desk of its alert is gone by the time it is paid."""
+    def order(self, name: PlanName, *, watched: bool = True, friend: str | None = None) -> None:
+        """Order a plan; where it is not `watched`, the desk of its alert is gone by the time it is paid.
+
+        `friend`: the link that it names.
+        """
         consent = {
             "termsVersion": find_newest_version(),
             "startNow": True,
             "acknowledgesLoss": True,
             "acceptsHourThreshold": True,
         }
-        wish = NewOrder.model_validate({"plan": name.value, "withoutAlert": True, "consent": consent})
+        wanted = {"plan": name.value, "withoutAlert": True, "consent": consent, "friend": friend}
+        wish = NewOrder.model_validate(wanted)
         with suppress(ApiError):
             made = start_checkout(self.user_id, wish)
             if not watched:
                 change(Payment, Payment.id == made.payment_id, alert_wish={"deskIds": ["gone"]})
+
+    def order_as_friend(self, name: PlanName) -> None:
+        """Let in a new buyer, whose order names the link of the one before."""
+        link = write_friend_link(self.user_id).rpartition("/")[2]
+        self.add_user()
+        self.order(name, friend=link)
 
     def pay(self, which: int, **how: str) -> None:
         """Pay one of the pages that were made; most are open."""
@@ -127,6 +138,7 @@ class PaymentsWorld:
 
     def use(self, hours: int) -> None:
         """Bill what an organisation used in a month, also with steps, a least sum and tax."""
+        self.traveller.shift(timedelta(seconds=1))  # of a month there is one bill
         prices = OrganisationPrices.model_validate(_PRICES)
         with session() as s:
             row = s.get_one(Organisation, self.organisation_id, with_for_update=True)
@@ -257,6 +269,7 @@ class PaymentsWorld:
             background.begin_days_of_grace,
             background.end_unpaid_plans,
             background.remind_of_failed_renewals,
+            background.give_friends_days,
         ):
             self.trust(job)
 
@@ -358,6 +371,7 @@ class PaymentsWorld:
             while self.waiting:
                 self.post(self.waiting.pop(0))
             self.work()
+            self.trust(background.give_friends_days)
             due = self._find_due()
             self._pay_debts()
             if due is None and not self.waiting and not self.stripe_waits():

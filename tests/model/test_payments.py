@@ -77,6 +77,14 @@ class Selling(RuleBasedStateMachine):
         if delivered:
             self.deliver_all(backwards=False, twice=False)
 
+    @rule(name=sold, paid=st.sampled_from([True, True, False]))
+    def order_as_friend(self, name: PlanName, paid: bool) -> None:
+        """Name the link of the buyer before; who named us pays by another means."""
+        self.world.order_as_friend(name)
+        if paid:
+            self.world.pay(0, card="paypal")
+            self.deliver_all(backwards=False, twice=False)
+
     @rule(name=sold, watched=st.sampled_from([True, True, True, False]))
     def order(self, name: PlanName, watched: bool) -> None:
         self.world.order(name, watched=watched)
@@ -273,6 +281,7 @@ def machine(
         STRIPE_WEBHOOK_SECRET="whsec_tests",
         STRIPE_PROMOTION_CODES="true",
         OPEN_CHECKOUTS="9",
+        FRIENDS="true",
     )
     queue: list[str] = []
     direct = DirectStripe()

@@ -12,7 +12,14 @@ from markdown_it import MarkdownIt
 from api.ground.errors import not_found
 from api.pages.area import Access, Area
 from api.web.languages import read_language
-from configs.world.sales_terms import LANGUAGES, TERMS, name_seller, read_terms, read_wrapped
+from configs.world.sales_terms import (
+    LANGUAGES,
+    WITH_FRIENDS,
+    list_terms,
+    name_seller,
+    read_terms,
+    read_wrapped,
+)
 
 TERMS_NAME = "conditions"
 _LED_TO = "text: the foot of each page leads to those that exist"
@@ -51,7 +58,7 @@ def read_document(name: str, version: str | None, language: str) -> LegalText:
     """
     versions = list_versions(name)
     chosen = version or versions[0]
-    if chosen not in versions:
+    if chosen not in versions and (name, chosen) != (TERMS_NAME, WITH_FRIENDS):
         raise not_found(_LED_TO)
     known = language if language in _list_languages(name, chosen) else "en"
     title, html = render_markdown(_read_text(name, chosen, known))
@@ -66,8 +73,9 @@ def list_versions(name: str) -> list[str]:
     """
     if name != TERMS_NAME and name not in _FOLDERS:
         raise not_found(_LED_TO)
-    folder = TERMS if name == TERMS_NAME else _HERE / _FOLDERS[name]
-    return sorted((path.name for path in folder.iterdir() if path.is_dir()), reverse=True)
+    if name == TERMS_NAME:
+        return list_terms()
+    return sorted((each.name for each in (_HERE / _FOLDERS[name]).iterdir() if each.is_dir()), reverse=True)
 
 
 def _list_languages(name: str, version: str) -> set[str]:

@@ -183,16 +183,17 @@ def _decide(session: Session, payment_id: UUID, is_same_card: bool) -> bool:
     row, order = _lock(session, payment_id)
     if row.state is not ReferralState.PENDING:
         return True
-    if order.user_id is None or row.user_id is None:
+    if order.user_id is None:
         return _end(row, ReferralState.REFUSED, ReferralReason.ACCOUNT_GONE)
     if not _is_first(session, order):  # several may wait to be paid, each naming a person
         session.delete(row)
         return True
     if not _is_kept(session, order):
         return _end(row, ReferralState.REFUSED, ReferralReason.MONEY_BACK)
-    if is_same_card or _list_addresses(session, order.user_id) & _list_addresses(session, row.user_id):
+    theirs = _list_addresses(session, row.user_id) if row.user_id else set()
+    if is_same_card or _list_addresses(session, order.user_id) & theirs:
         return _end(row, ReferralState.REFUSED, ReferralReason.ONESELF)
-    return _give_both(session, row, order, order.user_id, row.user_id)
+    return _give_both(session, row, order, order.user_id)
 
 
 def _end(row: Referral, state: ReferralState, reason: ReferralReason | None) -> bool:
@@ -200,21 +201,26 @@ def _end(row: Referral, state: ReferralState, reason: ReferralReason | None) -> 
     return True
 
 
-def _give_both(session: Session, row: Referral, order: Payment, friend_id: UUID, referrer_id: UUID) -> bool:
-    friend, referrer = _find_renewing(session, friend_id), _find_renewing(session, referrer_id)
+def _give_both(session: Session, row: Referral, order: Payment, friend_id: UUID) -> bool:
+    friend = _find_renewing(session, friend_id)
+    referrer = _find_renewing(session, row.user_id) if row.user_id else None
     is_waiting = any(each and _must_wait(session, each) for each in (friend, referrer))
     if is_waiting or read_balances(session, order.id).disputed:
         return False
     bought = friend.plan if friend else order.plan
-    row.friend_grant_id = _give(session, friend_id, row.friend_days, bought, friend)
-    held, reason = plan(referrer.plan if referrer else _find_paid_plan(session, referrer_id)), None
+    row.friend_grant_id = _give(
+        session, friend_id, row.friend_days, bought, renewing=friend, used=row.friend_grant_id
+    )
+    if row.user_id is None:
+        return _end(row, ReferralState.GIVEN, ReferralReason.ACCOUNT_GONE)
+    held, reason = plan(referrer.plan if referrer else _find_paid_plan(session, row.user_id)), None
     if not held.friend_days:
         reason = ReferralReason.NO_PLAN
-    elif _count_given(session, referrer_id) >= held.friends_a_year:
+    elif _count_given(session, row.user_id) >= held.friends_a_year:
         reason = ReferralReason.YEAR_FULL
     else:
         row.days = held.friend_days
-        row.grant_id = _give(session, referrer_id, row.days, held.name, referrer)
+        row.grant_id = _give(session, row.user_id, row.days, held.name, renewing=referrer, used=row.grant_id)
     return _end(row, ReferralState.GIVEN, reason)
 
 
@@ -277,11 +283,25 @@ def _has_open_credit(session: Session, row: Subscription) -> bool:
     return session.scalar(waits.limit(1)) is not None
 
 
-def _give(session: Session, user_id: UUID, days: int, name: PlanName, renewing: Subscription | None) -> UUID:
-    """Write a grant behind what the user holds, before the next charge of what renews, which moves; tell the user."""
+def _give(
+    session: Session,
+    user_id: UUID,
+    days: int,
+    name: PlanName,
+    *,
+    renewing: Subscription | None,
+    used: UUID | None,
+) -> UUID:
+    """Write a grant behind what the user holds, before the next charge of what renews, which moves; tell the user.
+
+    `used`: the one that a dispute ended, whose time is not given again.
+    """
+    former = session.get_one(Grant, used) if used else None
+    length = timedelta(days=days) - (former.ends_at - former.starts_at if former else timedelta())
+    if former and length <= timedelta():
+        return former.id
     charge_at = renewing.next_charge_at if renewing else None
     starts = charge_at or find_plan_end(session, user_id, name, clock())
-    length = timedelta(days=days)
     grant = Grant(user_id=user_id, plan=name, starts_at=starts, ends_at=starts + length, source=FRIEND)
     session.add(grant)
     if renewing:

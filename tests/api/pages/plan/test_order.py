@@ -170,7 +170,10 @@ def test_the_halves_of_a_sentence_have_dates_and_amounts_in_their_own_language(
     browser.sign_in()
     named = add_account("anna@example.org").id
     shop.buy(named)
-    browser.get(f"/ami/{write_friend_link(named).rpartition('/')[2]}")
+    friends = browser.get(f"/ami/{write_friend_link(named).rpartition('/')[2]}").html
+    assert "\u2068" not in friends.partition("<h1>")[2].partition("<ul>")[0], (
+        "what does not bind is translated"
+    )
     halves = split_halves(browser.get("/formule/commande?plan=URGENCE_7J").html)
     assert "7 jours, jusqu’au 27 novembre 2026, 10:00. Elle finit d’elle-même." in halves["fr"]
     assert "7 days, until November 27, 2026, 10:00. It ends by itself." in halves["en"]

@@ -490,6 +490,20 @@ def test_the_terms_say_the_prices_and_the_channels_of_the_plans(language: str) -
         assert {channel for channel, words in CHANNELS[language].items() if words in line} == each.channels
 
 
+@in_turn("language, many", [("fr", "6 personnes par an"), ("en", "6 people a year")])
+def test_the_terms_name_a_friends_days_where_they_are_given(
+    language: str, many: str, settings_env: Callable[..., None]
+) -> None:
+    settings_env(FRIENDS="false")
+    assert many not in sales_terms.read_terms(sales_terms.find_newest_version(), language)
+    settings_env(FRIENDS="true")
+    text = sales_terms.read_terms(sales_terms.find_newest_version(), language)
+    assert many in text
+    for name, each in plans().items():
+        days = re.compile(rf"\b{each.friend_days} (jour|day)s? (pour|for) {name.value.replace('_', ' ')}")
+        assert bool(days.search(text)) is bool(each.friend_days)
+
+
 def test_other_languages_get_french_and_other_versions_an_error() -> None:
     version = sales_terms.find_newest_version()
     assert sales_terms.read_terms(version, "ar") == sales_terms.read_terms(version, "fr")

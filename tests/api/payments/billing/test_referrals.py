@@ -179,6 +179,15 @@ def test_nobody_gets_days_for_an_order_that_was_not_kept_or_that_was_ones_own(
     assert rows(Grant, Grant.source == "friend") == []
 
 
+def test_a_friend_keeps_the_days_where_who_was_named_deletes_the_account(till: Till, friend: Till) -> None:
+    till.buy(TOTAL)
+    buy_by_link(till, friend)
+    delete(till)
+    row = decide(friend)
+    assert (row.state, row.reason, row.days) == (GIVEN, ReferralReason.ACCOUNT_GONE, 0)
+    assert [length for _, _, length in list_given(friend)] == [timedelta(days=2)]
+
+
 def add_number(friend: Till) -> None:
     """Have both accounts name a number, which one of them may confirm."""
     for each in {each.user_id for each in rows(Contact)}:
@@ -239,9 +248,13 @@ def buy_first(till: Till, friend: Till) -> Payment:
     return order
 
 
-def test_a_dispute_takes_days_back_until_it_is_won(till: Till, friend: Till) -> None:
+@pytest.mark.parametrize("hours", [0, 12, 72])
+def test_a_dispute_takes_days_back_until_it_is_won_and_what_ran_is_not_given_again(
+    till: Till, friend: Till, hours: int
+) -> None:
     order = buy_first(till, friend)
     decide(friend)
+    friend.shop.pass_time(hours=hours)
     dispute(friend, order)
     assert decide(friend, days=0).state is ReferralState.PENDING
     assert list_given(till) == []
@@ -251,6 +264,7 @@ def test_a_dispute_takes_days_back_until_it_is_won(till: Till, friend: Till) -> 
     row = decide(friend, days=0)
     assert (row.state, row.days) == (GIVEN, 5)
     assert list_told(till) == ["charge", "taken_back", "charge"]
+    assert sum((length for _, _, length in list_given(friend)), timedelta()) == timedelta(days=2)
 
 
 def test_a_friend_counts_once_however_many_orders_wait_to_be_paid(till: Till, friend: Till) -> None:
