@@ -1,6 +1,6 @@
 """Recipients of slot alerts: the contacts of a plan's channels; of people helped, those of caseworkers, or both.
 
-docs/organisations.md says who of an organisation is told, and when.
+docs/organisations.md#recipients says who of an organisation is told, and when.
 """
 
 from collections import defaultdict
