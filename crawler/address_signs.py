@@ -1,7 +1,7 @@
 """Signs of a stale address in the pages of a visit: their titles, and whether the page is gone. Pure.
 
 A page that says "no slots" for ever is no proof that anybody books there: its title must at least fit the desk's label
-(api/models/address_doubts.py).
+(api/models/watchability.py).
 """
 
 import re

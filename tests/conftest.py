@@ -25,7 +25,7 @@ import sqlalchemy as sa
 import structlog
 from hypothesis.internal.conjecture import providers
 
-from api.models import database_waits as database_connection
+from api.models import session_options as database_connection
 from api.models.base import replace_database_clock
 from configs import settings as settings_module
 from configs.ground.database import database_seconds
@@ -191,7 +191,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def _migrate(url: str) -> None:
     from api.migrations.__main__ import config
     from api.migrations.tables import upgrade_tables
-    from api.models.check_partitions import make_partitions
+    from api.models.check import make_partitions
     from configs.ground.clock import clock
 
     engine = sa.create_engine(url, poolclass=sa.NullPool)

@@ -16,11 +16,10 @@ from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.base import first_id_at, new_id, session
 from api.models.candidate import Candidate, CandidateSource, build_columns
 from api.models.check import Check, CheckDay
-from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState
 from api.models.incident import Incident, IncidentReason
 from api.models.job import JobResult, JobState
-from api.models.notification import Match, Notification, Priority, State, write_ranges
+from api.models.notification import ALL, DeliveryFigure, Match, Notification, Priority, State, write_ranges
 from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, OrganisationKind
 from api.models.organisation_access import KeyScope, OrganisationKey, Webhook, WebhookEvent
 from api.models.payment import Payment, PaymentEvent, PaymentEventKind

@@ -16,8 +16,8 @@ from api.ground.messages import ask_deliver_later, write_message
 from api.ground.paging import Found, PageQuery, read_page
 from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
-from api.models.announcement import Announcement
 from api.models.base import new_id, session
+from api.models.notification import Announcement
 from api.models.user import Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.clock import clock
 from configs.world.desk import Text

@@ -16,8 +16,14 @@ from api.ground.errors import ApiError, ensure_found, invalid
 from api.ground.messages import write_message
 from api.ground.paging import Found, cut_page
 from api.ground.schemas import Body, FieldError
-from api.models.candidate import Candidate, CandidateSource, CandidateState, build_replan
-from api.models.candidate_entry import draft_entry, write_entry
+from api.models.candidate import (
+    Candidate,
+    CandidateSource,
+    CandidateState,
+    build_replan,
+    draft_entry,
+    write_entry,
+)
 from api.prefectures.queries import count_unmet
 from configs.ground.clock import clock
 from configs.ground.logs import mask_text

@@ -11,8 +11,7 @@ from api.ground.paging import Found, MomentQuery, cut_page, read_cursor, write_c
 from api.ground.schemas import Body
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.check import CheckDay
-from api.models.delivery_figure import ALL, DeliveryFigure
-from api.models.notification import Match
+from api.models.notification import ALL, DeliveryFigure, Match
 from api.models.slot import Detection, DetectionSlot, SlotRow, is_from_check
 from api.models.user import Channel
 from api.prefectures.answer_figures import ANSWER_COUNTS, HAS_ANSWERS, find_first_month

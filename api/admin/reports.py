@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.ground.paging import Found
 from api.ground.schemas import Body
-from api.models.report import Report
-from api.models.report_trust import read_trust
+from api.models.report import Report, read_trust
 from configs.ground.clock import clock
 
 SINCE = timedelta(days=7)  # afterwards person and report part

@@ -16,8 +16,7 @@ from api.ground.errors import invalid
 from api.ground.schemas import FieldError
 from api.models.alert import Alert, AlertTarget
 from api.models.base import is_any_of
-from api.models.notice import Notice
-from api.models.notification import Notification, State
+from api.models.notification import Notice, Notification, State
 from api.models.slot import Detection
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Procedure

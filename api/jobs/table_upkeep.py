@@ -5,7 +5,7 @@ import structlog
 from sqlalchemy.exc import OperationalError
 
 from api.jobs.registry import Counts
-from api.models import check_partitions
+from api.models import check as checks
 from api.models.base import session, write_once
 from api.prefectures.desk_days import sum_old_day
 from configs.ground.clock import clock
@@ -25,7 +25,7 @@ _ANALYZE = sa.text("SELECT analyze_table(:name)")
 
 def make_partitions() -> Counts:
     """Make the days of `checks` that are missing, PARTITION_DAYS ahead."""
-    return {"made": write_once(check_partitions.make_partitions, clock().date())}
+    return {"made": write_once(checks.make_partitions, clock().date())}
 
 
 def drop_partitions() -> Counts:
@@ -38,12 +38,12 @@ def drop_partitions() -> Counts:
     before, counts = (clock() - checks_kept_for()).date(), {"dropped": 0, "summed": 0, "locked": 0}
     while counts["dropped"] < _MOST_DAYS:
         with session() as s:
-            oldest = check_partitions.find_oldest_partition(s)
+            oldest = checks.find_oldest_partition(s)
             if oldest is None or oldest >= before:
                 break
             counts["summed"] += sum_old_day(s, oldest)
         try:
-            dropped = write_once(check_partitions.drop_oldest_partition, before)
+            dropped = write_once(checks.drop_oldest_partition, before)
         except OperationalError as error:
             if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
                 raise
@@ -74,9 +74,7 @@ def _analyze(name: str) -> bool:
     """Return whether a table was analysed; one that somebody locks, or that takes too long, waits for the next day."""
     try:
         with session() as s:
-            s.execute(
-                sa.text(f"SET LOCAL lock_timeout = {round(check_partitions.partition_lock_seconds() * 1000)}")
-            )
+            s.execute(sa.text(f"SET LOCAL lock_timeout = {round(checks.partition_lock_seconds() * 1000)}"))
             s.execute(_ANALYZE, {"name": name})
     except OperationalError as error:
         if not error.orig or getattr(error.orig, "pgcode", None) not in (_LOCK_NOT_AVAILABLE, _TOOK_TOO_LONG):

@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from api.migrations.retries import MigrationFailed
 from api.migrations.roles import OWNER, PROGRAMS, grant_rights, role_of
 from api.models.all import RECORDS
-from api.models.check_partitions import is_partition
+from api.models.check import is_partition
 
 
 def _is_compared(_item: Any, name: str | None, kind: str, reflected: bool, compared_to: Any) -> bool:

@@ -23,8 +23,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import Dialect
 from uuid_utils.compat import uuid7
 
-from api.models.database_waits import is_ready, wait_no_longer_than
-from api.models.session_options import set_session_options
+from api.models.session_options import is_ready, set_session_options, wait_no_longer_than
 from api.models.tried_desks import refresh_tried_desks
 from configs.ground.clock import read_offset
 from configs.ground.database import database_seconds, database_url

@@ -1,21 +1,22 @@
-"""Matches of alerts with detections, and notifications with the times of their way."""
+"""Messages: matches, notifications with the times of their way, notices of the app, announcements, and figures."""
 
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE, JSONB
 from sqlalchemy.orm import Mapped, Session, aliased, mapped_column, relationship
 from sqlalchemy.orm.util import AliasedClass
 
 from api.models.base import Base, enum_column, new_id, word_column
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, User
 from configs.programs.matching_queues import MATCHING
+from configs.world.plan import PlanName
 
 
 class Priority(StrEnum):
@@ -280,3 +281,108 @@ def sum_of_day(session: Session, now: datetime) -> Decimal:
         Notification.channel.in_(PAID_CHANNELS), Notification.accepted_at >= midnight
     )
     return session.scalars(spent).one() or Decimal(0)
+
+
+class Notice(Base):
+    """A text for one user, as it was in the user's language when it was written."""
+
+    __tablename__ = "notices"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)  # a UUIDv7: it grows with time
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey(User.id, ondelete="CASCADE"))
+    kind: Mapped[str]  # of message
+    language: Mapped[str]  # of title and body
+    title: Mapped[str]
+    body: Mapped[str]  # plain text
+    link: Mapped[str | None]  # path of one of our pages
+    detection_id: Mapped[UUID | None]  # of a slot alert; no foreign key: a crowd writes 10,000 of these rows
+    # Of other kinds than slot alerts, whose matching is done once by its own locks: a key is written once per user.
+    dedupe_key: Mapped[str | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    read_at: Mapped[datetime | None]
+    gone_at: Mapped[datetime | None]  # when what it announced was gone
+
+    __table_args__ = (
+        sa.Index("ix_notices_user_id_id", "user_id", "id"),
+        sa.Index(
+            "uq_notices_user_id_dedupe_key",
+            "user_id",
+            "dedupe_key",
+            unique=True,
+            postgresql_where=sa.text("dedupe_key IS NOT NULL"),
+        ),
+    )
+
+
+ALL = ""  # in place of a provider or a prefecture: the row sums up all of them
+NONE = "none"  # messages that no provider accepted, or that name no desk any more
+
+
+class DeliveryFigure(Base):
+    """One UTC day and channel, of one provider or all, of one prefecture or all; sums only.
+
+    Percentiles cannot be merged: each combination has a row of its own. `a_to_b` are the seconds between two instants
+    of a message's way, as p50, p95 and p99; null where no message came so far.
+    """
+
+    __tablename__ = "delivery_figures"
+
+    day: Mapped[date] = mapped_column(primary_key=True)  # on which the messages were written
+    channel: Mapped[Channel] = mapped_column(enum_column(Channel, "channel"), primary_key=True)
+    provider: Mapped[str] = mapped_column(primary_key=True)
+    prefecture_id: Mapped[str] = mapped_column(primary_key=True)
+    messages: Mapped[int]
+    sent: Mapped[int]  # accepted by a provider, whatever came later
+    delivered: Mapped[int]
+    bounced: Mapped[int]
+    no_receipt: Mapped[int]
+    failed: Mapped[int]
+    expired: Mapped[int]
+    skipped: Mapped[int]
+    unsure: Mapped[int]  # with an attempt of unknown fate: may have arrived twice, or without our knowing
+    missed: Mapped[int]  # refused for good while one of their slots was open, or expired after attempts
+    tracked: Mapped[int]  # of providers that send receipts: delivered, bounced or without a receipt in time
+    confirmed: Mapped[int]  # delivered ones among `tracked`
+    seen_to_committed: Mapped[list[float] | None]
+    committed_to_matched: Mapped[list[float] | None]
+    matched_to_accepted: Mapped[list[float] | None]
+    accepted_to_delivered: Mapped[list[float] | None]
+    seen_to_accepted: Mapped[list[float] | None]
+    seen_to_delivered: Mapped[list[float] | None]
+    updated_at: Mapped[datetime]
+
+    __table_args__ = (sa.CheckConstraint("confirmed <= tracked AND tracked <= sent", name="counts"),)
+
+
+class Announcement(Base):
+    """One announcement. It goes to all, to those of a plan, or to those who wait at a prefecture or one of its desks.
+
+    A service notice concerns the service, and needs no consent; news go to who consented to them.
+    """
+
+    __tablename__ = "announcements"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    is_news: Mapped[bool]
+    plan: Mapped[PlanName | None] = mapped_column(sa.Text)
+    place: Mapped[str | None]  # a prefecture's id, or a desk's
+    texts: Mapped[dict[str, list[str]]] = mapped_column(JSONB)  # by language: the title, then the paragraphs
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    written_to: Mapped[UUID | None]  # the last person, in the order of their ids
+    written: Mapped[int] = mapped_column(default=0, server_default="0")
+    done_at: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.CheckConstraint("plan IS NULL OR place IS NULL", name="audience"),
+        sa.Index(
+            "ix_announcements_running",
+            "started_at",
+            postgresql_where=sa.text("started_at IS NOT NULL AND done_at IS NULL AND stopped_at IS NULL"),
+        ),
+    )
+
+    def choose_text(self, language: str) -> list[str]:
+        """Return title and paragraphs in a language; in English, else in French, where it has none."""
+        return next(self.texts[each] for each in (language, "en", "fr") if each in self.texts)

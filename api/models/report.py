@@ -1,15 +1,22 @@
 """Reports: what people saw of a desk's page, when they opened it, and who is trusted. A report is no check."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
+from redis import Redis
+from redis.exceptions import RedisError
 from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
-from api.models.base import Base, Hashes, enum_column, new_id, word_column
+from api.models.base import Base, Hashes, enum_column, is_any_of, new_id, word_column
+from api.models.user import User
+from configs.ground.clock import clock
+from configs.ground.redis import redis
 from configs.world.desk import HOME_ZONE, zone_of
 
 LOOK_REQUESTED = "look_requested"  # the kind of the message that asks a person to look
@@ -21,6 +28,8 @@ REPORTER_AGE = timedelta(days=1)  # of an account that may report
 TRUSTED_LOOKS = 3
 SALT_ENDS = time(0, 15)  # of the day after, in HOME_ZONE
 TRUST_LASTS = timedelta(days=60)  # after the last look that gave some
+_KEY = "nudges:reports"
+log = structlog.get_logger(__name__)
 
 
 class ReportKind(StrEnum):
@@ -149,3 +158,60 @@ def list_salt_days(now: datetime) -> Iterator[date]:
     yield here.date()
     if here.time() < SALT_ENDS:
         yield here.date() - timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """How far a person's reports are believed."""
+
+    looks: int  # at openings that others saw too
+    last_on: date | None  # of them, or the day on which an operator named the person
+    is_named: bool  # by an operator
+    ended_because: str | None
+    is_operator: bool
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether a report of the person alone is told to all."""
+        is_fresh = self.last_on is not None and self.last_on > (clock() - TRUST_LASTS).date()
+        has_earned = is_fresh and (self.is_named or self.looks >= TRUSTED_LOOKS)
+        return self.ended_because is None and (self.is_operator or has_earned)
+
+
+def read_trust(session: Session, user_ids: Collection[UUID]) -> dict[UUID, Trust]:
+    """Return by id how far people are trusted."""
+    query = (
+        sa.select(
+            User.id, User.role, Reporter.named_at, Reporter.ended_because,
+            sa.func.count(Vouch.id), sa.func.max(Vouch.vouched_on),
+        )
+        .outerjoin(Reporter, Reporter.user_id == User.id)
+        .outerjoin(Vouch, Vouch.user_id == User.id)
+        .where(is_any_of(User.id, user_ids))
+        .group_by(User.id, Reporter.user_id)
+    )  # fmt: skip
+    trust = {}
+    for key, role, named_at, ended_because, looks, last in session.execute(query):
+        days = [each for each in (last, named_at and named_at.date()) if each]
+        named, is_operator = named_at is not None, role.is_operator
+        trust[key] = Trust(looks, max(days, default=None), named, ended_because, is_operator)
+    return trust
+
+
+def ask_read_reports() -> None:
+    """Have waiting reports read now; the loop finds them within a second where Redis is away."""
+    try:
+        if not redis().llen(_KEY):
+            redis().rpush(_KEY, 1)
+    except RedisError as error:
+        log.warning("not nudged, the loop will", what="reports", because=type(error).__name__)
+
+
+def wait_for_reports(client: Redis, seconds: float) -> None:
+    """Return at the next nudge, or after so many seconds.
+
+    Raises:
+        redis.RedisError: Redis is away.
+    """
+    if client.blpop([_KEY], seconds):
+        client.delete(_KEY)

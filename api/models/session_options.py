@@ -5,7 +5,11 @@ gives them to each program's login, so that a session begins with them. A login 
 DATABASE_URL) or with older ones gets them in the one statement that compares them.
 """
 
+import select
+import time
 from typing import Any
+
+from psycopg2 import OperationalError, extensions
 
 from configs.ground.database import database_seconds
 from configs.settings import settings
@@ -27,6 +31,8 @@ _INDEXES = {"enable_seqscan": "off", "enable_bitmapscan": "off", "random_page_co
 IDLE_SECONDS = 30.0
 _READ_ONLY = {"default_transaction_read_only": "on"}
 _UNITS = {"d": 86_400_000, "h": 3_600_000, "min": 60_000, "s": 1000}  # milliseconds
+CONNECT_SECONDS = 3.0
+_MARGIN = 1.2  # the server, if it lives, gives up first and says why
 
 
 def list_session_options(program: Program | None, seconds: float) -> dict[str, str]:
@@ -66,3 +72,31 @@ def _format_milliseconds(number: int) -> str:
     """Return a time as PostgreSQL shows it: in the largest unit that divides it."""
     unit = next((each for each, size in _UNITS.items() if number and number % size == 0), None)
     return f"{number // _UNITS[unit]}{unit}" if unit else f"{number}{'ms' if number else ''}"
+
+
+def wait_no_longer_than(seconds: float) -> None:
+    """Have every statement of this process end with OperationalError, its connection closed, after `seconds` and some.
+
+    The server bounds its statements itself, and the kernel notices a machine that vanished; neither helps against a
+    stopped process, whose kernel goes on acknowledging. So psycopg2 waits here, where a clock runs.
+    https://www.psycopg.org/docs/advanced.html#support-for-coroutine-libraries
+    """
+
+    def wait(connection: extensions.connection) -> None:
+        connecting = connection.status == extensions.STATUS_SETUP
+        until = time.monotonic() + (CONNECT_SECONDS if connecting else seconds * _MARGIN)
+        while (state := connection.poll()) != extensions.POLL_OK:
+            event = select.POLLIN if state == extensions.POLL_READ else select.POLLOUT
+            if not is_ready(connection, until - time.monotonic(), event):
+                raise OperationalError(
+                    "PostgreSQL does not answer: is it stopped, or its machine overloaded?"
+                )
+
+    extensions.set_wait_callback(wait)
+
+
+def is_ready(connection: extensions.connection, seconds: float = 0.0, event: int = select.POLLIN) -> bool:
+    """Return whether a connection's socket can be read, or written, within so many seconds."""
+    ready = select.poll()  # select() would refuse descriptors beyond 1023
+    ready.register(connection.fileno(), event)
+    return bool(ready.poll(max(0.0, seconds) * 1000))

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import first_id_at
-from api.models.delivery_figure import ALL, NONE, DeliveryFigure
+from api.models.notification import ALL, NONE, DeliveryFigure
 from api.models.user import Channel
 from api.prefectures.figure_schemas import ChannelDelivery, Percentiles, compute_rate
 

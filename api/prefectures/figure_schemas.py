@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field
 
 from api.ground.schemas import Answer
-from api.models.delivery_figure import DeliveryFigure
+from api.models.notification import DeliveryFigure
 from api.models.user import Channel
 from api.prefectures.schemas import DetectionStats
 

@@ -15,8 +15,8 @@ from api.ground.cache import answer_cache
 from api.ground.schemas import Answer
 from api.models.base import first_id_at
 from api.models.check import CheckDay
-from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import Outage, OutageReason
+from api.models.notification import ALL, DeliveryFigure
 from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
 from api.prefectures.answer_figures import list_answer_figures

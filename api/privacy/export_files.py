@@ -26,8 +26,7 @@ from api.accounts.queries import lock_user
 from api.ground.messages import write_message
 from api.ground.translations import LANGUAGES, load_translations
 from api.models.base import session, write_once
-from api.models.export import Export
-from api.models.user import User
+from api.models.user import Export, User
 from api.privacy.exports import EXPORTED, KEPT_FOR, ExportedTable, name_file, name_user, select_rows
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt, encrypt_file, make_file_key

@@ -26,11 +26,9 @@ from api.models.book import BookLine
 from api.models.candidate import Candidate
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
-from api.models.export import Export
 from api.models.invoice import Invoice
 from api.models.login import Identity, Login, PendingRegistration
-from api.models.notice import Notice
-from api.models.notification import Match, Notification
+from api.models.notification import Match, Notice, Notification
 from api.models.organisation import Beneficiary, Member
 from api.models.payment import (
     Payment,
@@ -47,7 +45,7 @@ from api.models.referral import Referral
 from api.models.report import PageOpening, Report, Reporter, Vouch
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest
-from api.models.user import Contact, Grant, User
+from api.models.user import Contact, Export, Grant, User
 from configs.ground.clock import clock
 from configs.ground.encryption import DecryptionFailed, decrypt_file
 from configs.ground.object_store import NoBlob, StoreAway, export_blobs

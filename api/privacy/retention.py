@@ -23,7 +23,7 @@ from api.models.check import CheckDay
 from api.models.contact_linking import PhoneCode, TelegramLink
 from api.models.desk import Outage, Publication
 from api.models.login import Login, PendingRegistration
-from api.models.notice import Notice
+from api.models.notification import Notice
 from api.models.organisation import NOTICE_PERIOD, Member, Organisation, WatchedDay
 from api.models.organisation_access import OrganisationKey, Webhook, WebhookDelivery
 from api.models.payment import Payment, Subscription

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from api.ground.schemas import Answer, Body, Flag
-from api.models.export import Export
+from api.models.user import Export
 
 
 class DeletionWish(Body):

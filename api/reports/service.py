@@ -33,8 +33,8 @@ from api.models.report import (
     ReportKind,
     ReportVia,
     Vouch,
+    ask_read_reports,
 )
-from api.models.report_nudges import ask_read_reports
 from api.models.slot import Detection
 from api.models.user import User
 from api.models.watchability import Hindrance, read_standings

@@ -14,8 +14,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 -- it is a class
 from psycopg2.extras import register_uuid
 
-from api.models.database_waits import wait_no_longer_than
-from api.models.session_options import set_session_options
+from api.models.session_options import set_session_options, wait_no_longer_than
 from configs.ground.clock import clock
 from configs.ground.database import database_seconds, database_url
 from configs.ground.signing import ISSUER, SKEW, STAFF_IDLE_SECONDS, find_signing_key

@@ -10,8 +10,7 @@ from scrapy.commands import ScrapyCommand
 
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not imported here
 from api.models.base import session
-from api.models.candidate import Candidate, CandidateState
-from api.models.candidate_entry import write_entry
+from api.models.candidate import Candidate, CandidateState, write_entry
 from configs.ground.database import database_url
 from configs.ground.strict_yaml import ConfigFileError
 from configs.settings import settings

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from api.models.candidate_entry import write_entry
+from api.models.candidate import write_entry
 from configs.ground.clock import clock
 from configs.ground.text import truncate_line
 from configs.world.desk import UNNAMED, Grade, Procedure

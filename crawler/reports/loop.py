@@ -10,8 +10,7 @@ from redis.exceptions import RedisError
 
 import notifier
 from api.models.base import database_clock, session
-from api.models.report import NetworkSalt, list_salt_days
-from api.models.report_nudges import wait_for_reports
+from api.models.report import NetworkSalt, list_salt_days, wait_for_reports
 from configs.programs.part_failures import PartFailures
 from crawler.reports.opening_writer import lapse_reported_slots
 from crawler.reports.report_writer import list_waiting_desks, write_reports

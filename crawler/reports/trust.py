@@ -12,8 +12,7 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import is_any_of
-from api.models.report import Report, ReportState
-from api.models.report_trust import read_trust
+from api.models.report import Report, ReportState, read_trust
 from api.models.user import User
 from crawler.reports.judgement import Pair, Person
 

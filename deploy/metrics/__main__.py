@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import MetricsHandler
 
 from api.jobs.exporter import metrics_port
-from api.models.database_waits import wait_no_longer_than
+from api.models.session_options import wait_no_longer_than
 from configs.ground.database import database_url
 from configs.ground.logs import set_up_logs
 from configs.programs.startup import NotReady, exit_on_config_error

@@ -14,8 +14,7 @@ from sqlalchemy.orm import Session, load_only
 import api.models.all  # noqa: F401 -- a flush resolves foreign keys of tables that are not named here
 from api.models.base import database_clock, new_id
 from api.models.incident import Incident
-from api.models.notice import Notice
-from api.models.notification import Notification, Priority
+from api.models.notification import Notice, Notification, Priority
 from api.models.provider_event import BOUNCE_WAIT, LONGEST_CODE, ProviderEvent, ReceiptKind
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.models.base import database_clock, is_any_of, write_array
-from api.models.notice import Notice
+from api.models.notification import Notice
 from api.models.slot import Detection, return_seconds
 from api.models.user import Channel
 from notifier.content.messages import render_notice

@@ -18,8 +18,7 @@ from api.models.appointment import Appointment
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration
 from api.models.incident import Incident
-from api.models.notice import Notice
-from api.models.notification import Notification
+from api.models.notification import Notice, Notification
 from api.models.payment import Payment
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, User

@@ -26,7 +26,7 @@ from aiohttp import web
 from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.candidate import Candidate
-from api.models.check_partitions import make_partitions
+from api.models.check import make_partitions
 from api.models.notification import Notification
 from api.models.user import Role
 from api.models.watchability import read_standings

@@ -16,8 +16,7 @@ from api.jobs.registry import JOBS
 from api.jobs.turns import add_jobs, end_done, take_turn
 from api.models.alert import Alert, AlertTarget, ClosedBecause
 from api.models.base import engine, new_id, session
-from api.models.check import Check
-from api.models.check_partitions import make_partitions
+from api.models.check import Check, make_partitions
 from api.models.declaration import DeclaredBy
 from api.models.desk import Outage, OutageReason
 from api.models.invoice import Invoice

@@ -15,8 +15,7 @@ import time_machine
 
 from api.jobs.schedule import mark_gone_slots
 from api.models.base import database_clock, session
-from api.models.notice import Notice
-from api.models.notification import HeldFor, Notification, State
+from api.models.notification import HeldFor, Notice, Notification, State
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock

@@ -12,8 +12,7 @@ import sqlalchemy as sa
 import notifier
 from api.models.alert import Alert
 from api.models.base import new_id, session
-from api.models.notice import Notice
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Notice, Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, User
 from configs.ground.clock import clock
 from configs.ground.signing import write_address

@@ -17,8 +17,7 @@ from api.models.alert import AlertTarget
 from api.models.base import database_clock, new_id, session
 from api.models.contact_lookup import find_contact
 from api.models.desk import DeskState
-from api.models.notice import Notice
-from api.models.notification import QUEUES, Match, Notification, State
+from api.models.notification import QUEUES, Match, Notice, Notification, State
 from api.models.provider_event import ProviderEvent
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel, Grant, User

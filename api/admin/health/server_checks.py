@@ -8,7 +8,7 @@ from redis import Redis, RedisError
 
 from api.admin.health.findings import PartDown
 from api.models.base import read_once, session, takes_writes
-from api.models.check_partitions import count_days_ahead
+from api.models.check import count_days_ahead
 from api.models.key_renewal import list_old_keys
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock

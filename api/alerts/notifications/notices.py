@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from api.ground.errors import not_found
 from api.ground.paging import PageQuery, read_page
 from api.ground.schemas import Answer, Body
-from api.models.notice import Notice
+from api.models.notification import Notice
 
 MOST_COUNTED = 100
 

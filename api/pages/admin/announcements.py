@@ -14,7 +14,7 @@ from api.admin.announcements import (
     try_on,
 )
 from api.ground.paging import PageQuery
-from api.models.announcement import Announcement
+from api.models.notification import Announcement
 from api.pages.admin import cells
 from api.pages.admin.area import Confirmation, add_action, add_list, area
 from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, Text, render_page

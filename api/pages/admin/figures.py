@@ -18,7 +18,7 @@ from api.admin.figures import (
     read_overview,
 )
 from api.models.answer import AnswerVia
-from api.models.delivery_figure import DeliveryFigure
+from api.models.notification import DeliveryFigure
 from api.models.user import Channel
 from api.pages.admin import cells
 from api.pages.admin.area import add_list, area

@@ -9,8 +9,7 @@ from api.admin.audit import AuditedWork
 from api.admin.desk_orders import Reason
 from api.admin.reports import ReportGrouping, ReportQuery, list_reports, read_report_figures
 from api.admin.users import get_user
-from api.models.report import Report, ReportKind, ReportState
-from api.models.report_trust import Trust, read_trust
+from api.models.report import Report, ReportKind, ReportState, Trust, read_trust
 from api.pages.admin import cells
 from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area
 from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, Table, render_page

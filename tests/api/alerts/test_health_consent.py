@@ -16,8 +16,7 @@ from api.alerts.wishes import resolve_wish
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import new_id, session
-from api.models.notice import Notice
-from api.models.notification import Notification, State
+from api.models.notification import Notice, Notification, State
 from configs.ground.clock import clock
 from configs.world.desk import Outcome
 from configs.world.plan import PlanName

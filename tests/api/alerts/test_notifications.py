@@ -11,8 +11,7 @@ import pytest
 from api.alerts.notifications import notices
 from api.alerts.notifications.reasons import TEXTS, Reason, find_reason, write_reason
 from api.models.base import new_id
-from api.models.notice import Notice
-from api.models.notification import HeldFor, Match, Notification, Priority, State
+from api.models.notification import HeldFor, Match, Notice, Notification, Priority, State
 from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.world.retention import messages_kept_for

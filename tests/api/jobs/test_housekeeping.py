@@ -14,8 +14,7 @@ from api.jobs import table_upkeep
 from api.jobs.registry import JOBS
 from api.jobs.turns import find_last_due
 from api.models.base import engine, session
-from api.models.check import Check, CheckDay
-from api.models.check_partitions import count_days_ahead, drop_oldest_partition, make_partitions
+from api.models.check import Check, CheckDay, count_days_ahead, drop_oldest_partition, make_partitions
 from api.models.job import JobResult
 from api.models.notification import Match, Notification, write_ranges
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow

@@ -8,8 +8,7 @@ import pytest
 
 from api.jobs import schedule as jobs
 from api.models.invoice import Invoice
-from api.models.notice import Notice
-from api.models.notification import Notification, State
+from api.models.notification import Notice, Notification, State
 from api.models.user import Channel, User
 from configs.ground.clock import clock
 from configs.ground.object_store import Blobs, StoreAway

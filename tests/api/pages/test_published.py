@@ -15,9 +15,9 @@ from redis import Redis
 
 from api.admin.health.checks import CHECKS, HealthChecks
 from api.admin.health.findings import raise_troubles
-from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import Outage, OutageReason, Publication
 from api.models.incident import Incident, IncidentReason
+from api.models.notification import DeliveryFigure
 from api.models.user import Channel
 from api.pages.public.legal import list_versions, read_document, render_markdown
 from api.pages.public.status import SERVICES

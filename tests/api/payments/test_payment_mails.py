@@ -13,8 +13,7 @@ import sqlalchemy as sa
 
 from api.jobs import schedule as jobs
 from api.models.base import session
-from api.models.notice import Notice
-from api.models.notification import Notification
+from api.models.notification import Notice, Notification
 from api.models.payment import Payment, PlanCredit
 from api.models.user import Channel, Contact, ContactState, User
 from api.payments.exchange import jobs as payment_jobs

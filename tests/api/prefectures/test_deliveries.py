@@ -12,11 +12,9 @@ from api.ground import cache
 from api.jobs import schedule as jobs
 from api.models.answer import AnswerValue, MatchAnswer
 from api.models.base import session
-from api.models.check import CheckDay
-from api.models.check_partitions import make_partitions
-from api.models.delivery_figure import ALL, NONE, DeliveryFigure
+from api.models.check import CheckDay, make_partitions
 from api.models.desk import DeskStatus
-from api.models.notification import State
+from api.models.notification import ALL, NONE, DeliveryFigure, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel
 from api.prefectures import desk_days

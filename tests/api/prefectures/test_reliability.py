@@ -15,8 +15,8 @@ from icalendar import Calendar
 
 from api.ground import cache
 from api.models.base import session
-from api.models.delivery_figure import DeliveryFigure
 from api.models.desk import DeskState, Outage, OutageReason, Publication
+from api.models.notification import DeliveryFigure
 from api.models.payment import CreditForm, WatchCredit
 from api.models.user import Channel
 from configs.ground.clock import clock

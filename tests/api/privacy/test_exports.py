@@ -17,12 +17,11 @@ from api.ground.background_nudges import take_nudge
 from api.models.answer import AnswerValue, AnswerVia, MatchAnswer
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import Base, session
-from api.models.export import Export
 from api.models.job import MAINTENANCE
 from api.models.login import Login
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
-from api.models.user import Channel, User
+from api.models.user import Channel, Export, User
 from api.privacy import export_files as jobs
 from api.privacy.exports import EXPORTED, LEFT_OUT, ExportedTable
 from configs.ground.clock import clock

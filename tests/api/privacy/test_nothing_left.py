@@ -43,7 +43,6 @@ from api.models.alert import Alert
 from api.models.base import session, write_once
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration
-from api.models.export import Export
 from api.models.login import Login
 from api.models.notification import Match
 from api.models.payment import (
@@ -54,7 +53,7 @@ from api.models.payment import (
     Refund,
     RefundReason,
 )
-from api.models.user import Grant
+from api.models.user import Export, Grant
 from api.payments.declarations.forms import store_declaration
 from api.payments.declarations.schemas import WithdrawalForm
 from api.payments.declarations.service import confirm

@@ -11,8 +11,7 @@ from flask.testing import FlaskClient
 from api.models.base import session
 from api.models.login import PendingRegistration
 from api.models.organisation import Member, MemberRole
-from api.models.report import PageOpening, Report, Reporter, ReportVia
-from api.models.report_trust import read_trust
+from api.models.report import PageOpening, Report, Reporter, ReportVia, read_trust
 from api.models.user import Contact, User
 from api.reports.reporters import end_reporting, name_reporter
 from api.reports.service import NewReport, note_opening, take_report

@@ -8,7 +8,7 @@ import pytest
 import time_machine
 
 from api.models.base import session
-from api.models.check_partitions import make_partitions
+from api.models.check import make_partitions
 from api.models.discovery import DriftReason
 from configs.world.desk import Desk, Outcome, WatchLevel
 from configs.world.prefecture import desks, prefecture

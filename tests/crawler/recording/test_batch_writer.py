@@ -13,8 +13,7 @@ import time_machine
 
 import notifier
 from api.models.base import session
-from api.models.check import Check
-from api.models.check_partitions import make_partitions
+from api.models.check import Check, make_partitions
 from api.models.desk import HostState
 from api.models.slot import Detection
 from configs.world.desk import Desk, Outcome

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 
 from api.models.base import new_id, session
 from api.models.check import CheckDay
-from api.models.delivery_figure import ALL, DeliveryFigure
 from api.models.desk import DeskState, DeskStatus, Outage, OutageReason
+from api.models.notification import ALL, DeliveryFigure
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Channel
 from configs.ground.clock import clock

@@ -8,7 +8,7 @@ from random import Random
 
 import sqlalchemy as sa
 
-from api.models.announcement import Announcement
+from api.models.notification import Announcement
 from configs.ground.clock import clock
 from configs.ground.signing import (
     CancelOrder,

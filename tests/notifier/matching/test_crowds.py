@@ -14,8 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from api.models.alert import Alert
 from api.models.base import engine, new_id
-from api.models.notice import Notice
-from api.models.notification import Match, Notification, Priority, State
+from api.models.notification import Match, Notice, Notification, Priority, State
 from api.models.slot import Detection
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock

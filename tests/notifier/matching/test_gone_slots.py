@@ -9,8 +9,7 @@ import time_machine
 
 from api.models.base import engine, session
 from api.models.desk import DeskState
-from api.models.notice import Notice
-from api.models.notification import Notification, State
+from api.models.notification import Notice, Notification, State
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock

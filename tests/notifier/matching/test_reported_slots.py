@@ -8,8 +8,7 @@ import pytest
 import time_machine
 
 from api.models.desk import HostState, Source
-from api.models.notice import Notice
-from api.models.notification import Notification, State
+from api.models.notification import Notice, Notification, State
 from api.models.report import LOOK_REQUESTED
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, User

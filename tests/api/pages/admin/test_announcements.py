@@ -6,9 +6,8 @@ from flask import Flask
 from api.accounts.consents import give_news_consent
 from api.admin.announcements import send_announcements
 from api.models.alert import AlertTarget
-from api.models.announcement import Announcement
 from api.models.base import session
-from api.models.notification import Notification, Priority, State
+from api.models.notification import Announcement, Notification, Priority, State
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from configs.world.plan import PlanName

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from api.models.alert import AlertTarget
 from api.models.candidate import Candidate, CandidateSource, CandidateState
-from api.models.notice import Notice
+from api.models.notification import Notice
 from configs.ground.clock import clock
 from configs.world.desk import Outcome, Procedure
 from tests.api.pages.admin.conftest import act, audit

@@ -5,10 +5,8 @@ from uuid import UUID
 
 from api.models.base import new_id, session
 from api.models.desk import Source
-from api.models.notice import Notice
-from api.models.notification import Notification
-from api.models.report import ReportState
-from api.models.report_trust import read_trust
+from api.models.notification import Notice, Notification
+from api.models.report import ReportState, read_trust
 from api.models.slot import Detection
 from tests.api.pages.admin.conftest import act, audit
 from tests.clients import Browser

@@ -12,8 +12,7 @@ from api.models.base import session
 from api.models.contact_linking import TelegramLink
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
-from api.models.notice import Notice
-from api.models.notification import State
+from api.models.notification import Notice, State
 from api.models.organisation import Member, MemberRole
 from api.models.payment import Payment
 from api.models.slot import Detection

@@ -6,10 +6,10 @@ import pytest
 from werkzeug.test import TestResponse
 
 from api.admin.announcements import count_people
-from api.models.announcement import Announcement
 from api.models.audit import ActorKind, AuditEntry
 from api.models.base import session
 from api.models.login import Login
+from api.models.notification import Announcement
 from api.models.user import Role
 from api.pages.area import Access
 from configs.ground.clock import clock
