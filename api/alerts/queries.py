@@ -18,7 +18,7 @@ from api.models.base import is_any_of
 from api.models.notification import Match, Notification, read_ranges
 from api.prefectures.schemas import DeskAnswer
 from api.prefectures.watch_states import read_watch_states
-from configs.world.prefecture import WatchLevel
+from configs.world.desk import WatchLevel
 
 Row = sa.Row[Alert, str | None, int]
 _BEST = tuple(WatchLevel)

@@ -26,8 +26,7 @@ from api.models.user import Channel
 from api.prefectures.schemas import DeskAnswer
 from configs.ground.clock import clock
 from configs.ground.text import Language, clean_typed
-from configs.world.desk import Text
-from configs.world.prefecture import Procedure, WatchLevel
+from configs.world.desk import Procedure, Text, WatchLevel
 
 _MOST = 50  # entries of a list: more than any prefecture has
 _FARTHEST = dt.timedelta(days=3 * 366)  # of an appointment, before or after now

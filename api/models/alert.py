@@ -14,7 +14,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 from api.models.base import Base, enum_column, new_id
 from api.models.user import User
 from configs.ground.clock import clock
-from configs.world.prefecture import Procedure
+from configs.world.desk import Procedure
 
 FREE_ALERTS = 3  # of a person that need no plan: people's reports serve them, or they wait for a watch
 REOPENS = timedelta(hours=24)  # after it was stopped by a message: so long it may be opened again

@@ -32,9 +32,9 @@ from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.queries import list_serving_desks, round_for_public
 from api.prefectures.watch_states import WatchStates, list_releases, read_watch_states
 from configs.ground.clock import clock
-from configs.world.desk import Desk
+from configs.world.desk import Desk, Procedure
 from configs.world.plan import PlanName, plans
-from configs.world.prefecture import Prefecture, Procedure, prefectures
+from configs.world.prefecture import Prefecture, prefectures
 
 _MOST_PLACES = 5
 # What may be asked for in any department; the rest is bound to where a person lives.

@@ -9,7 +9,7 @@ from api.models.watchability import Hindrance
 from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.schemas import DeskAnswer
 from api.prefectures.watch_states import Announcer
-from configs.world.prefecture import Procedure
+from configs.world.desk import Procedure
 
 
 class OutlookQuery(Body):

@@ -22,8 +22,8 @@ from api.prefectures.schemas import (
     TileMap,
 )
 from api.prefectures.watch_states import WatchStates, read_watch_states
-from configs.world.desk import TIERS, Desk
-from configs.world.prefecture import Grade, Prefecture, Procedure, WatchLevel, desks, prefectures
+from configs.world.desk import TIERS, Desk, Grade, Procedure, WatchLevel
+from configs.world.prefecture import Prefecture, desks, prefectures
 from configs.world.tile_grid import Tile, load_tiles
 
 _BEST_STATUS = tuple(DeskStatus)

@@ -20,7 +20,8 @@ from api.prefectures.queries import list_serving_desks
 from api.prefectures.watch_states import Announcer, KnownRelease, list_releases, read_watch_states
 from configs.ground.clock import clock
 from configs.ground.text import Language
-from configs.world.prefecture import Prefecture, Procedure, WatchLevel, prefectures
+from configs.world.desk import Procedure, WatchLevel
+from configs.world.prefecture import Prefecture, prefectures
 
 _AHEAD = timedelta(weeks=8)
 CALENDAR_TYPE = "text/calendar"

@@ -46,7 +46,8 @@ from api.prefectures.schemas import (
 from api.web.auth import current_user_id
 from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint
 from api.web.public_answers import answer_cached, answer_cached_bytes
-from configs.world.prefecture import Grade, WatchLevel, desks, prefectures
+from configs.world.desk import Grade, WatchLevel
+from configs.world.prefecture import desks, prefectures
 
 _FEED = {"description": "An iCalendar feed", "content": {CALENDAR_TYPE: {"schema": {"type": "string"}}}}
 _DAY = timedelta(days=1)

@@ -9,7 +9,7 @@ from api.ground.schemas import Answer, Body
 from api.models.desk import DeskStatus
 from api.models.slot import GoneReason
 from api.models.watchability import Hindrance
-from configs.world.prefecture import Grade, Procedure, WatchLevel
+from configs.world.desk import Grade, Procedure, WatchLevel
 
 
 class PublicDetection(Answer):

@@ -20,8 +20,6 @@ from configs.settings import settings
 from configs.world.desk import (
     Desk,
     DeskEntry,
-    Grade,
-    Procedure,
     Text,
     WatchLevel,
     WebAddress,
@@ -157,26 +155,6 @@ def _refuse_conflicts(found: dict[Document, PrefectureFile], shared: Mapping[str
                 document.refuse(("hosts", host), "has its rule in hosts.yaml: keep that one")
             elif other != rule:
                 document.refuse(("hosts", host), f"differs from {owner}.yaml's rule: a host has one budget")
-
-
-__all__ = [
-    "Desk",
-    "Grade",
-    "HostRule",
-    "Prefecture",
-    "Procedure",
-    "UnknownDesk",
-    "UnknownPrefecture",
-    "WatchLevel",
-    "desk",
-    "desks",
-    "desks_by_host",
-    "host_rules",
-    "load_prefectures",
-    "prefecture",
-    "prefectures",
-    "reload_desk_files",
-]
 
 
 class UnknownPrefecture(LookupError):

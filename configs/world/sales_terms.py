@@ -34,10 +34,6 @@ class ConsentSentences:
     accepts_hour_threshold: str
 
 
-class UnknownTerms(LookupError):
-    """No terms have that version."""
-
-
 def list_terms() -> list[str]:
     """Return the versions in force, the newest first, which orders accept."""
     known = {path.name for path in TERMS.iterdir() if path.is_dir()}
@@ -53,7 +49,7 @@ def read_terms(version: str, language: str) -> str:
     """Return the terms as Markdown; in French where they are not in the language.
 
     Raises:
-        UnknownTerms: there is no such version.
+        LookupError: there is no such version.
     """
     known = language if language in LANGUAGES else BINDING
     return _read_template(version, f"{known}.md").substitute(name_seller(known))
@@ -63,7 +59,7 @@ def read_consent(version: str, language: str) -> ConsentSentences:
     """Return the sentences of that version; in French where they are not in the language.
 
     Raises:
-        UnknownTerms: there is no such version.
+        LookupError: there is no such version.
     """
     known = language if language in LANGUAGES else BINDING
     return ConsentSentences(*_read_template(version, f"consent.{known}.txt").template.splitlines())
@@ -95,7 +91,7 @@ def write_vat_line() -> str:
 @lru_cache(maxsize=64)
 def _read_template(version: str, name: str) -> Template:
     if version not in {path.name for path in TERMS.iterdir()}:
-        raise UnknownTerms(f"no terms have the version {version!r}; the newest: {find_newest_version()}")
+        raise LookupError(f"no terms have the version {version!r}; the newest: {find_newest_version()}")
     return read_wrapped(TERMS / version / name)
 
 

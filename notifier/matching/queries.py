@@ -31,7 +31,7 @@ from api.models.report import Report, ReportKind, ReportState
 from api.models.slot import Detection, GoneReason, SlotRow
 from api.models.user import Grant, User
 from api.models.watchability import is_desk_reported
-from configs.world.prefecture import Procedure
+from configs.world.desk import Procedure
 from notifier.content.message_kind_base import SLOT_DETECTED
 
 _PAID_AGAIN = timedelta(hours=5.5)  # bounced SMS and calls are repeated this much later: each costs

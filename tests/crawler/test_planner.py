@@ -17,9 +17,8 @@ from api.models.base import engine, session
 from api.models.candidate import Candidate, CandidateSource, CandidateState
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
 from api.models.user import User
-from configs.world.desk import Desk, Outcome
+from configs.world.desk import Desk, Outcome, Procedure
 from configs.world.plan import PlanName
-from configs.world.prefecture import Procedure
 from crawler import planner
 from crawler.planner import Planner
 from crawler.scheduling import due_queue

@@ -45,8 +45,8 @@ from api.payments.organisations.use import price_hours
 from api.privacy.deletion import delete_account
 from configs.ground.clock import clock
 from configs.ground.redis import redis
+from configs.world.desk import Procedure
 from configs.world.plan import OrganisationPrices, PlanName
-from configs.world.prefecture import Procedure
 from configs.world.sales_terms import find_newest_version
 from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.webhooks import sign_headers, write_body

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from api.models.alert import Alert, AlertTarget
 from api.models.base import engine, session
 from api.models.user import Channel, Grant, User
+from configs.world.desk import Procedure
 from configs.world.plan import PlanName
-from configs.world.prefecture import Procedure
 from crawler.items import CheckItem
 from crawler.recording.check_transaction import record_checks
 from crawler.recording.slot_expiry import close_unproven

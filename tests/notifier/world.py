@@ -24,8 +24,8 @@ from api.models.user import Channel, Grant, User
 from configs.ground.clock import clock
 from configs.ground.redis import redis as shared_redis
 from configs.programs.jobs import queue
+from configs.world.desk import Procedure
 from configs.world.plan import PlanName
-from configs.world.prefecture import Procedure
 from notifier import jobs
 from notifier.jobs import deliver
 from notifier.matching.match_service import find_untold, match_detection, match_open_slots

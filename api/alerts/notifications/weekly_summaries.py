@@ -26,8 +26,7 @@ from api.models.discovery import is_page_lost
 from api.models.notification import Match, Notification
 from api.models.user import Channel, Contact, ContactState, Grant, User
 from configs.ground.clock import clock
-from configs.world.desk import zone_or_home
-from configs.world.prefecture import Desk
+from configs.world.desk import Desk, zone_or_home
 
 MOST_ALERTS, MOST_DESKS = 20, 10  # that a summary names; it counts the others
 _SILENT, _INTERVALS = (

@@ -23,7 +23,8 @@ from api.prefectures.release_calendar import (
 )
 from api.web.languages import read_language
 from api.web.public_answers import answer_cached_bytes, read_cached
-from configs.world.prefecture import Procedure, prefectures
+from configs.world.desk import Procedure
+from configs.world.prefecture import prefectures
 
 _PER_PAGE = 50  # releases
 _HOME_ZONE = "Europe/Paris"

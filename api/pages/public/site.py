@@ -31,8 +31,9 @@ from api.web.languages import read_language
 from api.web.public_answers import read_cached, read_unless_away
 from configs.ground.clock import clock
 from configs.settings import settings
+from configs.world.desk import Procedure
 from configs.world.plan import PlanName, plans
-from configs.world.prefecture import Procedure, prefectures
+from configs.world.prefecture import prefectures
 
 _AHEAD = timedelta(days=9)
 _VALID_FOR = timedelta(days=90)  # https://www.rfc-editor.org/rfc/rfc9116#name-expires: less than a year

@@ -22,9 +22,8 @@ from api.models.discovery import Drift, DriftReason
 from api.models.user import Grant
 from api.web.problems import list_field_errors
 from configs.ground.clock import clock
-from configs.world.desk import Outcome
+from configs.world.desk import Outcome, Procedure
 from configs.world.plan import PlanName
-from configs.world.prefecture import Procedure
 from tests.api.world import PREFECTURES, TOWN_HALLS, Door, add_town_halls, watch_town_halls
 from tests.clients import People, Person, problem
 from tests.desk_proofs import prove_desks

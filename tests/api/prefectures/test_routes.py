@@ -15,8 +15,7 @@ from api.models.discovery import Drift, DriftReason
 from api.models.watchability import Standing
 from api.prefectures.watch_states import WatchStates, read_watch_states
 from configs.ground.clock import clock
-from configs.world.desk import Outcome
-from configs.world.prefecture import Desk, Grade, Procedure, WatchLevel
+from configs.world.desk import Desk, Grade, Outcome, Procedure, WatchLevel
 from tests.clients import read_json
 from tests.desk_proofs import prove_desks
 from tests.factories import BOBIGNY, add_desk, change, save, see

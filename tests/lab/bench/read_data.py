@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from configs.world.prefecture import Procedure, desks, prefectures
+from configs.world.desk import Procedure
+from configs.world.prefecture import desks, prefectures
 from tests.lab.bench.people import Crowd
 
 PREFIX = "reads"

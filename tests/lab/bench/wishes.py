@@ -15,7 +15,8 @@ from typing import Any
 from flask import Flask
 
 from configs.settings.groups import PREFECTURES
-from configs.world.prefecture import Procedure, prefectures
+from configs.world.desk import Procedure
+from configs.world.prefecture import prefectures
 from tests.lab.bench.figures import Effort, Figure, Say, forget
 from tests.lab.bench.servers import servers
 

@@ -16,8 +16,9 @@ from api.models.organisation_access import WebhookDelivery
 from api.models.slot import DetectionSlot, SlotRow
 from api.models.user import Channel, Contact, ContactState, Role, User
 from configs.ground.clock import clock
+from configs.world.desk import Procedure
 from configs.world.plan import PlanName
-from configs.world.prefecture import Procedure, desks, prefectures
+from configs.world.prefecture import desks, prefectures
 from tests import factories
 from tests.lab.pictures.history import Opening, write_openings
 

@@ -20,7 +20,8 @@ from api.models.user import Channel
 from api.pages.choices import PROCEDURE_NAMES
 from configs.ground.clock import clock
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, OTHER_SCRIPTS, RIGHT_TO_LEFT
-from configs.world.prefecture import Procedure, desks
+from configs.world.desk import Procedure
+from configs.world.prefecture import desks
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.desk_location import DeskInfo, desk_infos, name_desk
 from notifier.content.message_kind_base import ClaimedRow, RenderedMessage, TemplateContext

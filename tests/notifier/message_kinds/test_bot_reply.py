@@ -18,7 +18,7 @@ from api.models.notification import Match, Notification, State
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from configs.ground.text import MESSAGE_LANGUAGES
-from configs.world.prefecture import Procedure
+from configs.world.desk import Procedure
 from deploy.sandbox.providers.telegram import visible_text
 from notifier.content.message_kind_base import TemplateContext
 from notifier.content.messages import render
