@@ -1,7 +1,7 @@
 """Providers: what they are handed, give back and raise, their base class, and the HTTP session that most have.
 
-The session has time-outs, sorts failures and knows how far a call got. An answer has a deadline from
-its first byte to its last, so one that trickles ends there.
+The session has time-outs, a limit on bytes, sorts failures and knows how far a call got. An answer has a deadline from
+its first byte to its last, so one that trickles ends there, one that floods at `_MOST_BYTES`.
 """
 
 import io
@@ -52,6 +52,7 @@ _provider_idle_seconds = Constant("PROVIDER_IDLE_SECONDS", 30.0)
 provider_connect_seconds = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
 # The server did not want to wait for the request, or to risk it: https://www.rfc-editor.org/rfc/rfc9110#name-408-request-timeout
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
+_MOST_BYTES = 1 << 20  # of an answer: a list of Telegram's updates is the longest
 _LONGEST_REASON = 300  # characters
 LONGEST_EVENT_ID = 255  # characters: what our table takes
 _LONGEST_ID = 250  # characters; those of our providers have 22 to 40
@@ -288,6 +289,10 @@ def read_json(answer: Response) -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+class AnswerTooLong(requests.RequestException):
+    """The answer has more than _MOST_BYTES."""
+
+
 class _Response(HTTPResponse):
     """An answer whose status, headers and body have one deadline."""
 
@@ -324,11 +329,20 @@ POOLS: dict[str, type[HTTPConnectionPool]] = {"http": _Pool, "https": _TlsPool}
 
 
 class _Adapter(HTTPAdapter):
-    """Makes connections whose progress is noted."""
+    """Makes connections whose progress is noted, and reads answers of so many bytes."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = dict(POOLS)
+
+    def send(self, request: PreparedRequest, *arguments: Any, **options: Any) -> Response:
+        answer = super().send(request, *arguments, **options | {"stream": True})
+        body = answer.raw.read(_MOST_BYTES + 1, decode_content=True)
+        if len(body) > _MOST_BYTES:
+            answer.raw.close()
+            raise AnswerTooLong
+        answer.raw = io.BytesIO(body)
+        return answer
 
 
 class Transport(requests.Session):

@@ -283,6 +283,25 @@ def test_a_handshake_that_trickles_ends_with_its_time_and_was_not_taken(transpor
     assert time.monotonic() - began < 30
 
 
+@pytest.mark.rule("6.3")
+def test_a_body_that_floods_is_unknown_and_costs_its_limit(
+    transport: Transport, settings_env: SettingsEnv
+) -> None:
+    settings_env(PROVIDER_TIMEOUT_SECONDS="30")
+    sent: list[int] = []
+
+    def flood(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            connection.sendall(b"ea60\r\n" + b"x" * 60_000 + b"\r\n")
+            sent.append(60_000)
+
+    with serving(flood) as url, pytest.raises(OutcomeUnknown, match="AnswerTooLong"):
+        transport.post(url)
+    assert sum(sent) < 20 * (1 << 20)  # what the sockets of the machine hold
+
+
 def test_a_tls_error_while_the_answer_is_read_is_unknown(transport: Transport, tmp_path: Path) -> None:
     pem = wire.self_signed(tmp_path)
     context = wire.serving(pem)
