@@ -5,6 +5,7 @@ restarted: what a step leaves to do is printed.
 """
 
 import argparse
+import os
 import secrets
 import sys
 from collections.abc import Callable, Sequence
@@ -88,7 +89,9 @@ def take_step(file: Path, setting: str, values: Sequence[str], step: Step) -> st
     half = file.with_name(f".{file.name}.new")  # a full disk leaves no half secret
     half.touch(mode=0o600)
     half.write_text(",".join(after) + "\n")
-    half.chmod(file.stat().st_mode & 0o777)
+    kept = file.stat()
+    os.chown(half, kept.st_uid, kept.st_gid)  # root runs this, and programs read it
+    half.chmod(kept.st_mode & 0o777)
     half.replace(file)
     return "; then ".join(filter(None, (_RESTART, _THEN.get((setting, step.number)))))
 

@@ -130,6 +130,7 @@ def get_grant(session: Session, user_id: UUID, grant_id: UUID) -> Grant:
 class AnyAlertQuery(PageQuery):
     """Alerts of a user, about a prefecture, and only those that wait, or none of them."""
 
+    limit: int = Field(25, ge=1, le=100)
     user_id: UUID | None = None
     prefecture_id: str | None = Field(None, max_length=100)
     is_active: bool | None = None

@@ -5,7 +5,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.queries import has_confirmed_mailbox, lock_user
+from api.accounts.queries import ensure_not_suspended, has_confirmed_mailbox, lock_user
 from api.ground.errors import ApiError, ensure_found, invalid, not_found
 from api.ground.limit_counters import hit_limit
 from api.ground.messages import write_message, write_to_address
@@ -79,9 +79,10 @@ def accept_invitation(
     """Make a user a member, by an invitation to the account's own address.
 
     Raises:
-        ApiError: 404, also where it was taken back a moment ago; 409 already-member.
+        ApiError: 403 account-suspended; 404, also where it was taken back a moment ago; 409 already-member.
     """
     lock_user(session, user_id)
+    ensure_not_suspended(session, user_id)
     found = {member.id: organisation for member, organisation in find_invitations(session, user_id)}
     member = session.get(Member, member_id, with_for_update=True)
     if member is None or member_id not in found:

@@ -8,7 +8,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
-from api.accounts.queries import lock_user
+from api.accounts.queries import ensure_not_suspended, lock_user
 from api.accounts.service import write_to_admins
 from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit
@@ -50,9 +50,10 @@ def ask_for_organisation(session: Session, user_id: UUID, wish: NewOrganisation)
     """Write an organisation with its first owner; an operator is to open it.
 
     Raises:
-        ApiError: 409 already-member; 429.
+        ApiError: 403 account-suspended; 409 already-member; 429.
     """
     lock_user(session, user_id)
+    ensure_not_suspended(session, user_id)
     if find_member(session, user_id):
         raise ApiError(409, "already-member", "you are a member of an organisation: leave it first")
     hit_limit(REQUESTS, "organisations", str(user_id))

@@ -1,5 +1,6 @@
 """`python -m deploy.keys`: which step of a rotation is due, what it writes, and what it refuses; health names old keys."""
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -72,7 +73,13 @@ def test_a_key_is_replaced_in_three_steps_and_none_of_them_is_taken_too_early(
     with pytest.raises(PartDown, match=r"more than a year: .*LINK_KEY"):
         check_keys(open_redis())
     old = file.read_text().strip()
+    file.chmod(0o640)
+    if os.getuid() == 0:
+        os.chown(file, 1234, 1235)  # as of the programs' user, whom root stands in for
+    kept = file.stat()
     assert "restart all programs" in server.run("link_key")
+    is_now = file.stat()
+    assert (is_now.st_uid, is_now.st_gid, is_now.st_mode) == (kept.st_uid, kept.st_gid, kept.st_mode)
     before, new = file.read_text().strip().split(",")
     assert before == old
     assert "api, notifier began before the last step" in server.run("link_key", code=1)

@@ -282,9 +282,14 @@ def test_an_owner_leaves_only_where_another_one_is_left(camille: Person, person:
 def test_a_suspended_owner_does_nothing_and_the_house_goes_on(camille: Person, person: People) -> None:
     robin = person("robin@example.org")
     join(camille, robin)
-    change(User, User.id == camille.id, suspended_at=clock(), suspended_because="x")
+    anna = person("anna@example.org")
+    open_it()
+    invitation = invite(camille, anna.email)
+    change(User, User.id != robin.id, suspended_at=clock(), suspended_because="x")
     refuse("account-suspended", see_members, camille)
-    assert len(see_members(robin)) == 2
+    refuse("account-suspended", accept, anna, invitation)
+    refuse("account-suspended", ask, anna)
+    assert len(see_members(robin)) == 3
 
 
 def test_a_second_factor_that_is_asked_of_all_keeps_out_who_has_none(camille: Person, person: People) -> None:

@@ -118,7 +118,7 @@ def main(given: list[str]) -> int:
     began = time.monotonic()
     folder = _DOCS if options.docs else _FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {"PREFECTURES_DIR": str(PREFECTURES), "RECENT_PROOF_SECONDS": "3600"}
+    settings = {"PREFECTURES_DIR": str(PREFECTURES), "RECENT_PROOF_SECONDS": "3600", "FRIENDS": "true"}
     with servers(lambda state: settings | {"PLANS_FILE": str(write_prices(state))}) as made:
         ids, app = write_world(made), create_app()
         shots = list_shots(ids, app)

@@ -9,6 +9,7 @@ import pyotp
 
 from api.models.alert import AlertTarget, ClosedBecause
 from api.models.appointment import Appointment
+from api.models.contact_lookup import hash_address
 from api.models.desk import DeskStatus, Source
 from api.models.notification import State
 from api.models.organisation import Member, MemberRole, Told
@@ -66,7 +67,8 @@ def write_people() -> dict[str, UUID]:
         at = dict.fromkeys(("last_check_at", "last_proven_at"), clock())
         factories.add_desk(desk_id, status=DeskStatus.ACTIVE, **at, **watched)
     for channel, address in {Channel.SMS: "+33639980017", Channel.TELEGRAM: "100000017"}.items():
-        factories.add_contact(users[Who.CAMILLE], channel, address)
+        hashes = hash_address(channel, address)  # by which operators find it
+        factories.add_contact(users[Who.CAMILLE], channel, address, lookup_hashes=hashes)
     alerts = _add_alerts(users[Who.CAMILLE])
     factories.add_grant(users[Who.LONG], PlanName.URGENCE_7J, days=6, starts=-1)
     alerts["long"] = factories.add_alert(users[Who.LONG], AlertTarget(desk_id=_LONG_DESK), name=_LONG_NAME)

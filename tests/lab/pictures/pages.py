@@ -42,7 +42,7 @@ PAGES = {
         link-stop /l/{{stop}} · link-unsubscribe /l/{{unsubscribe}} · link-refused /l/stop.nonsense
         withdrawal-form /l/retractation · cancellation-form /l/resilier · cancellation-link /l/{{cancel}}
         cancellation-notice /l/{{confirm_cancel}} · withdrawal-form-error /l/retractation
-        withdrawal-link /l/{{withdraw}} · declaration /l/{{confirm}}""",
+        withdrawal-link /l/{{withdraw}} · declaration /l/{{confirm}} · friend /ami/{{friend}}""",
     Who.NEW: f"""
         prove /prove · login-lost /profil · resumed /profil · dashboard-new /dashboard
         alert-new-no-plan /alertes/nouvelle?{_WISH} · channels-new /canaux · telegram /canaux/telegram
@@ -94,8 +94,7 @@ PAGES = {
         admin-candidate-refuse {_CANDIDATE}/refus · admin-stripe-event-replay /admin/evenements-stripe/{{event}}/rejeu""",
 }
 
-NO_PAGES = {  # files, twins of live parts, what only leads on, and what is off by default
-    "plan.show_friend_link",
+NO_PAGES = {  # files, twins of live parts, and what only leads on
     "admin.send_totals", "admin.send_sales_journal", "admin.show_proof", "alert_pages.list_alerts", "channels.send_push_worker", "alert_pages.send_event",
     "alert_pages.show_parts", "alert_pages.show_proof", "assets.send_asset", "calendar.send_feed", "channels.poll_telegram", "invoice_pages.send_pdf", "looks.open_page", "map.show_parts", "organisation_money.send_document", "people.send_people", "plan.show_offer",
     "sign_in.ask_provider", "sign_in.take_provider_answer", "security.ask_provider",

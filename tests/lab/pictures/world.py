@@ -5,10 +5,12 @@ It is drawn from a fixed seed, so that two runs on one day show the same pages.
 
 import os
 from random import Random
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from api.models.notification import Announcement
+from api.payments.billing.referrals import write_friend_link
 from configs.ground.clock import clock
 from configs.ground.signing import (
     CancelOrder,
@@ -63,4 +65,5 @@ def write_rows() -> dict[str, str]:
     request = factories.add_support_request(CUSTOMER)
     ids |= {"detection": DETECTION, "grant": GRANT, "user": CUSTOMER}
     tokens = {name: write_token(link) for name, link in links.items()}
+    tokens["friend"] = write_friend_link(UUID(str(ids["camille"]))).rpartition("/")[2]
     return {name: str(each) for name, each in ids.items()} | tokens | {"event": EVENT, "request": request}

@@ -432,6 +432,16 @@ def test_alerts_are_found_by_user_prefecture_and_whether_they_wait(
     assert audit("alerts.search")[0].changes == {"seen": [str(each) for each in (over, his, hers)]}
 
 
+def test_a_full_page_of_alerts_stays_small(support: Browser, camille_id: UUID) -> None:
+    desks = [AlertTarget(desk_id=f"bobigny_93/titre-sejour-vie-privee-familiale-{each}") for each in range(4)]
+    for _ in range(26):
+        factories.add_alert(camille_id, *(AlertTarget(desk_id=each.desk_id) for each in desks))
+    page = support.get(ALERTS)
+    assert len(page.html.encode()) < 30_000
+    (following,) = (at["href"] for _, at in page.tags if at.get("rel") == "next")
+    assert support.get(following).html.count(f'href="{ALERTS}/') == 1
+
+
 def test_an_alert_is_shown_with_its_owner_and_its_desks(support: Browser, camille_id: UUID) -> None:
     alert = factories.add_alert(camille_id)
     page = support.get(f"{ALERTS}/{alert}")
