@@ -1,6 +1,7 @@
 """Pages of an organisation: from the request to the opening by an operator, and an invitation that is accepted."""
 
-from datetime import timedelta
+from datetime import datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from flask import Flask
 
@@ -42,8 +43,11 @@ def test_an_association_asks_an_operator_opens_it_and_a_colleague_joins(app: Fla
     colleague.send(f"/organisation/invitations/{invited}")
     page = f"/admin/organisations/{one(Organisation).id}"
     admin.get(f"{page}/ouverture")
-    admin.send(f"{page}/ouverture", until=f"{clock() + timedelta(days=30):%Y-%m-%d}")
-    assert one(Organisation).opened_at
+    last = clock().date() + timedelta(days=30)
+    admin.send(f"{page}/ouverture", until=last.isoformat())
+    midnight = datetime.combine(last + timedelta(days=1), time(), ZoneInfo("Europe/Paris"))
+    assert one(Organisation).granted_until == midnight, "the last day counts"
+    assert f"{last:%d}" in admin.get(page).text
     colleague.get("/organisation")
     assert "Accueil 93" in colleague.page.text
     assert "Contrat" not in colleague.page.text

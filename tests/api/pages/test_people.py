@@ -63,6 +63,19 @@ def test_an_emptied_field_takes_a_contact_away(camille: Browser) -> None:
     )
 
 
+def test_a_persons_yes_is_asked_once_and_a_paused_alert_goes_on(camille: Browser) -> None:
+    person = enter(camille, email="fatou@example.org")
+    assert "Demander son accord" in camille.get(person).text
+    camille.send(f"{person}/invite")
+    assert "Demander son accord" not in camille.get(person).text
+    camille.send(f"{person}/wait", prefectureId="bobigny_93", procedure="TITRE_SEJOUR")
+    camille.get(person)
+    camille.send(f"{person}/pause")
+    assert (one(Alert).enabled, "Reprendre" in camille.get(person).text) == (False, True)
+    camille.send(f"{person}/resume")
+    assert (one(Alert).enabled, "Reprendre" in camille.get(person).text) == (True, False)
+
+
 def test_a_viewer_sees_no_form(camille: Browser) -> None:
     person = enter(camille)
     change(Member, role=MemberRole.VIEWER)

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from api.ground.errors import ApiError, invalid
 from api.ground.schemas import FieldError
 from api.ground.translations import LANGUAGES, translate
 from api.pages.assets import build_asset_url, list_assets, read_asset
+from api.pages.context import write_hour, write_moment
 from api.pages.forms import Form
 from api.pages.headers import build_policy, list_payment_hosts
 from api.web.languages import choose_language, use_account_language
@@ -152,6 +154,17 @@ def test_each_language_counts_in_its_own_way(app: Flask) -> None:
     assert said["fr"][0] == "Patientez 0 minute, puis réessayez."  # French counts nothing in the singular
     assert said["en"][:2] == ["Wait 0 minutes, then try again.", "Wait 1 minute, then try again."]
     assert len({re.sub(r"\d+", "", text) for text in said["ar"]}) == 5
+
+
+@in_turn(
+    "language, said",
+    [("fr", "20 novembre 2026, 15:30"), ("en", "November 20, 2026, 15:30"), ("hi", "20 नवंबर 2026, 15:30")],
+)
+def test_hours_are_by_24_in_every_language(app: Flask, language: str, said: str) -> None:
+    with app.test_request_context(f"/?lang={language}"):
+        moment = datetime(2026, 11, 20, 14, 30, tzinfo=UTC)
+        assert write_moment(moment, "Europe/Paris") == said
+        assert write_hour(moment, "Europe/Paris") == "15:30"
 
 
 def read_form(app: Flask, data: dict[str, object]) -> Form[NewAlert]:
