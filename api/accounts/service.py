@@ -1,6 +1,7 @@
-"""Changes to accounts: registration with the mail that proves the address, and plans that are given."""
+"""Changes to accounts: registration, mails that prove an address and how many follow, plans that are given."""
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,6 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.mail_counts import MailCount, count_mails, write_mail
 from api.accounts.queries import lock_mailbox
 from api.accounts.schemas import RegistrationForm
 from api.accounts.sent_codes import make_code
@@ -21,6 +21,7 @@ from api.ground.network_hashes import hash_networks
 from api.models.base import new_id
 from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
+from api.models.notification import Notification, State
 from api.models.stripe_event import CommandKind, StripeCommand
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.addresses import digest, fold_address, shorten_address
@@ -34,6 +35,47 @@ _KIND = "verify_new_email"
 _DAY = 86400  # seconds
 _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
+_A_DAY = 3
+BETWEEN = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class MailCount:
+    """The mails of one kind to one contact. Those that failed count in `total` only."""
+
+    total: int
+    today: int
+    latest: datetime | None
+
+    @property
+    def may_follow(self) -> bool:
+        """Whether another one may be written: three a day."""
+        return self.today < _A_DAY
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether one that says the same may be written: three a day, and not within five minutes."""
+        return self.may_follow and not (self.latest and self.latest > clock() - BETWEEN)
+
+
+def count_mails(session: Session, contact: Contact, kind: str) -> MailCount:
+    """Count the mails of a kind to a contact. Lock the user's row before, so that the count stays true."""
+    left = Notification.state != State.FAILED
+    since = clock() - timedelta(days=1)
+    query = sa.select(
+        sa.func.count(),
+        sa.func.count().filter(left, Notification.created_at > since),
+        sa.func.max(Notification.created_at).filter(left),
+    ).where(Notification.contact_id == contact.id, Notification.kind == kind)
+    return MailCount(*session.execute(query).one())
+
+
+def write_mail(
+    session: Session, contact: Contact, kind: str, mails: MailCount, params: dict[str, Any]
+) -> None:
+    """Write the next mail of a kind."""
+    key = f"{kind}:{contact.id}:{mails.total}"
+    write_message(session, contact.user_id, kind, params, key, priority="critical")
 
 
 def write_to_admins(

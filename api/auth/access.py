@@ -11,8 +11,7 @@ from flask import request
 from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.auth import logins as service
-from api.auth.browser_names import name_browser
-from api.auth.logins import LoginChange
+from api.auth.logins import LoginChange, name_browser
 from api.auth.schemas import LoginBody, ProofBody, TotpLoginBody
 from api.auth.second_factor import take_code
 from api.ground.errors import ApiError

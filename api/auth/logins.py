@@ -6,6 +6,7 @@ before. An id determines the next one, so that the successor of a token can be s
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +29,28 @@ _LOGIN_MAX_AGE = timedelta(days=90)
 # How long a refresh token that was just used gives the same successor again (two tabs of one browser)
 _REFRESH_REPEAT = timedelta(seconds=10)
 _MOST = 100
+LONGEST = 60
+_AGENT = re.compile(r"[!-'*-.0-9:-~]+")  # the first product of a User-Agent (RFC 9110, section 10.1.5)
+# The order matters: Edge, Opera and Samsung's browser name Chrome too, and Chrome names Safari.
+_BROWSERS = {
+    "Edg": "Edge",
+    "OPR/": "Opera",
+    "SamsungBrowser/": "Samsung Internet",
+    "Firefox/": "Firefox",
+    "FxiOS/": "Firefox",
+    "CriOS/": "Chrome",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+_SYSTEMS = {
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Android": "Android",
+    "Windows": "Windows",
+    "CrOS": "ChromeOS",
+    "Macintosh": "Mac",
+    "Linux": "Linux",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +227,16 @@ def list_login_ids(session: Session, user_id: UUID) -> list[UUID]:
     """Return the ids of a user's logins, ended ones too: the latest 100."""
     mine = sa.select(Login.id).where(Login.user_id == user_id)
     return list(session.scalars(mine.order_by(Login.created_at.desc(), Login.id.desc()).limit(_MOST)))
+
+
+def name_browser(user_agent: str) -> str:
+    """Return a browser's name and system, a program's first word, or "" where a request does not say."""
+    browser, system = _find_word(user_agent, _BROWSERS), _find_word(user_agent, _SYSTEMS)
+    if browser or system:
+        return ", ".join(filter(None, (browser, system)))
+    product = _AGENT.match(user_agent)
+    return product.group()[:LONGEST] if product else ""
+
+
+def _find_word(user_agent: str, words: dict[str, str]) -> str:
+    return next((name for mark, name in words.items() if mark in user_agent), "")

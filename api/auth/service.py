@@ -14,12 +14,19 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.mail_counts import BETWEEN, count_mails, write_mail
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_mailbox, find_pending_hash, lock_mailbox
 from api.accounts.schemas import RegistrationForm
 from api.accounts.sent_codes import TRIES, is_code, refuse_wrong_code
-from api.accounts.service import CODE_PURPOSE, apply_new_email, register_account, write_confirmation
+from api.accounts.service import (
+    BETWEEN,
+    CODE_PURPOSE,
+    apply_new_email,
+    count_mails,
+    register_account,
+    write_confirmation,
+    write_mail,
+)
 from api.alerts.schemas import NewAlert
 from api.alerts.service import wake_alerts
 from api.alerts.wishes import check_wish

@@ -34,7 +34,7 @@ from api.models.job import PAYMENTS
 from api.models.notification import PAID_CHANNELS, Notification, sum_of_day
 from api.models.user import Channel
 from api.organisations import ends
-from api.payments.billing import plan_ends, referrals, renewal_notices
+from api.payments.billing import plan_ends, referrals
 from api.payments.declarations import service as declarations
 from api.payments.exchange import reconciliation
 from api.payments.gateway import former_customers
@@ -168,8 +168,8 @@ def end_unpaid_plans() -> Counts:
 @job(every=HOUR, queue=PAYMENTS)
 def tell_renewals() -> Counts:
     """Tell each subscriber three days before the next month is charged how much it will be."""
-    due = read_once(renewal_notices.list_renewals)
-    mails, failed = do_each("tell_renewals", due, renewal_notices.tell_renewal, stops=(StripeAway,))
+    due = read_once(plan_ends.list_renewals)
+    mails, failed = do_each("tell_renewals", due, plan_ends.tell_renewal, stops=(StripeAway,))
     return {"mails": mails, "failed": failed}
 
 

@@ -1,4 +1,4 @@
-"""Look-up of contacts by keyed hashes of their addresses, and the rule that an address belongs to one account.
+"""Look-up of contacts by keyed hashes of their addresses, codes and links that prove them, and whose they are.
 
 `contacts.address` is encrypted, differently each time, so neither an index nor a constraint can be on it. A verified
 phone number, chat or browser has its hashes in `contacts.lookup_hashes`, one for each value of LOOKUP_KEY, so that it
@@ -6,16 +6,21 @@ is found also while LOOKUP_KEY is replaced and not all programs have the new val
 """
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Mapped, Session, mapped_column
 
+from api.models.base import Base, EncryptedText, new_id
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, User
 from configs.ground.addresses import fold_address
 from configs.ground.encryption import lookup_hashes
 from configs.ground.push_subscriptions import read_subscription
+
+# How long a code that was sent by SMS is good for
+PHONE_CODE_SECONDS = 600
 
 
 def hash_address(channel: Channel, address: str) -> list[bytes]:
@@ -58,3 +63,52 @@ def lock_messages(session: Session, contact_ids: Collection[UUID]) -> None:
     """Lock the messages to contacts that go, which they lose with them, before the user: so does a worker."""
     mine = sa.select(Notification.id).where(Notification.contact_id.in_(contact_ids))
     session.execute(mine.order_by(Notification.id).with_for_update())
+
+
+class PhoneCode(Base):
+    """A code that was sent by SMS.
+
+    Rows are kept for a day, also where their account is gone: the daily limits count them.
+
+    All three hashes are keyed (configs/ground/encryption.py): numbers, addresses and codes are few enough
+    to be guessed.
+    """
+
+    __tablename__ = "phone_codes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    user_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="SET NULL"))
+    number_hash: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    network_hash: Mapped[bytes] = mapped_column(sa.LargeBinary)  # of the network address that asked for it
+    code_hash: Mapped[bytes] = mapped_column(sa.LargeBinary)
+    wrong_tries: Mapped[int] = mapped_column(default=0, server_default="0")
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        sa.Index("ix_phone_codes_user_id", "user_id"),
+        sa.Index("ix_phone_codes_created_at", "created_at"),
+    )
+
+
+class TelegramLink(Base):
+    """A link that a user follows to the bot; there is one per user at most.
+
+    `chat_id` and `chat_name` are of the chat that pressed Start with its code. The user then confirms the chat.
+    """
+
+    __tablename__ = "telegram_links"
+
+    user_id: Mapped[UUID] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    code_hash: Mapped[bytes] = mapped_column(sa.LargeBinary, unique=True)  # SHA-256 of 128 random bits
+    expires_at: Mapped[datetime]
+    chat_id: Mapped[str | None] = mapped_column(EncryptedText)
+    chat_name: Mapped[str | None] = mapped_column(EncryptedText)
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        sa.CheckConstraint("(chat_id IS NULL) = (chat_name IS NULL)", name="chat"),
+        sa.CheckConstraint(
+            "starts_with(chat_id, 'gAAAAA') AND starts_with(chat_name, 'gAAAAA')", name="encrypted"
+        ),
+    )

@@ -1,23 +1,31 @@
-"""Organisations as their members see and change them: asked for, described, their contract (art. 28 RGPD) accepted."""
+"""Organisations as members see and change them, their contract (art. 28 RGPD), and as operators open and end them."""
 
 from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic import Field
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import ensure_not_suspended, lock_user
 from api.accounts.service import write_to_admins
-from api.ground.errors import ApiError
+from api.ground.errors import ApiError, ensure_found, invalid
 from api.ground.limit_counters import hit_limit
-from api.models.organisation import Beneficiary, Member, MemberRole, Organisation
-from api.models.user import User
+from api.ground.paging import Found, PageQuery, read_page
+from api.ground.schemas import Body, FieldError
+from api.models.alert import Alert
+from api.models.organisation import Beneficiary, Member, MemberRole, Organisation, OrganisationEnd
+from api.models.user import Channel, Contact, User
 from api.organisations.callers import Caller, Right, find_member, lock_organisation, note_act
+from api.organisations.ends import apply_grant, tell_members
 from api.organisations.schemas import Acceptance, NewOrganisation, OrganisationChange
 from configs.ground.clock import clock
 from configs.settings import Constant
+from configs.world.desk import HOME_ZONE, zone_of
 from configs.world.plan import find_organisation_prices
 
 REQUESTS = "3 per day"  # of one person
@@ -26,6 +34,9 @@ organisation_members = Constant("ORGANISATION_MEMBERS", 50)
 organisation_people = Constant("ORGANISATION_PEOPLE", 500)
 # Contract and terms by version, a date, with the legal texts: the French text binds, and versions stay
 _DOCUMENTS = Path(__file__).parents[1] / "pages" / "public" / "documents"
+_LONG = timedelta(days=180)  # that an entry may stay without anything found or closed
+_SHARED = 3  # people with one mailbox
+_LONGEST = timedelta(days=3 * 366)  # of a grant
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,3 +126,90 @@ def accept_contract(session: Session, caller: Caller, wish: Acceptance) -> None:
         organisation.contract_version, organisation.contract_accepted_at = newest, clock()
         organisation.contract_accepted_by = caller.actor_id
         note_act(session, caller, "organisation.accept", "organisation", organisation.id, version=newest)
+
+
+class Opening(Body):
+    """The last day of the grant."""
+
+    until: date
+
+
+class EndWish(Body):
+    """Why an organisation ends; `abuse` stops it at once. Its members read the reason."""
+
+    because: Literal[OrganisationEnd.CLOSED, OrganisationEnd.ABUSE]
+    reason: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+@dataclass(frozen=True, slots=True)
+class WeighedOrganisation:
+    """An organisation with its members' addresses, and figures that may tell of misuse."""
+
+    row: Organisation
+    members: list[tuple[UUID, str]]
+    people: int
+    shared: int  # people whose mailbox _SHARED or more of its people have
+    stuck: int  # people for whom nothing was closed for _LONG
+
+
+def list_organisations(session: Session, wanted: PageQuery) -> Found[Organisation]:
+    """Return a page of organisations, the newest first."""
+    return Found(*read_page(session, sa.select(Organisation), Organisation.id, wanted))
+
+
+def read_organisation(session: Session, organisation_id: UUID) -> WeighedOrganisation:
+    """Return one organisation.
+
+    Raises:
+        ApiError: 404.
+    """
+    row = ensure_found(session.get(Organisation, organisation_id), "organisation")
+    mine = sa.select(Beneficiary.user_id).where(Beneficiary.organisation_id == row.id)
+    joined = sa.select(User.id, User.email).join(Member, Member.user_id == User.id)
+    members = session.execute(joined.where(Member.organisation_id == row.id).order_by(Member.id)).all()
+    shared = (
+        sa.select(sa.func.count().label("people"))
+        .where(Contact.user_id.in_(mine), Contact.channel == Channel.EMAIL)
+        .group_by(sa.func.lower(sa.cast(Contact.address, sa.Text)))
+        .having(sa.func.count() >= _SHARED)
+        .subquery()
+    )
+    closed = sa.exists().where(Alert.user_id == Beneficiary.user_id, Alert.closed_at > clock() - _LONG)
+    stuck = mine.where(Beneficiary.created_at < clock() - _LONG, ~closed)
+    old = session.scalars(sa.select(sa.func.count()).select_from(stuck.subquery())).one()
+    many = session.scalar(sa.select(sa.func.sum(shared.c.people))) or 0
+    people = count_people(session, row)
+    return WeighedOrganisation(row, [(each.id, each.email) for each in members], people, int(many), old)
+
+
+def open_organisation(session: Session, row: Organisation, wish: Opening) -> dict[str, Any]:
+    """Open an organisation until the end of a day in Paris, or give it another last day; its members are told.
+
+    Its row is locked. Return what changed, for the audit.
+
+    Raises:
+        ApiError: 409 organisation-ending; 422, the day is over or too far.
+    """
+    now = clock()
+    if row.ends_at is not None:
+        raise ApiError(409, "organisation-ending", "it ends: keep it first")
+    until = datetime.combine(wish.until + timedelta(days=1), time(), zone_of(HOME_ZONE))
+    if not now < until < now + _LONGEST:
+        detail = "a day from today on, within three years"
+        raise invalid(FieldError(path="until", rule="too_far", detail=detail))
+    before = row.granted_until
+    row.opened_at, row.granted_until = row.opened_at or now, until
+    row.free_until = until if row.billed_since else None  # the job moves the other on
+    session.flush()
+    apply_grant(session, row)
+    tell_members(session, row, "opened")
+    return {"grantedUntil": [before and before.isoformat(), until.isoformat()]}
+
+
+def lock_one(session: Session, organisation_id: UUID) -> Organisation:
+    """Return an organisation, its row locked.
+
+    Raises:
+        ApiError: 404.
+    """
+    return ensure_found(session.get(Organisation, organisation_id, with_for_update=True), "organisation")

@@ -24,7 +24,7 @@ from api.models.audit import AuditEntry
 from api.models.base import Base, new_id, session
 from api.models.book import BookLine
 from api.models.candidate import Candidate
-from api.models.contact_linking import PhoneCode, TelegramLink
+from api.models.contact_lookup import PhoneCode, TelegramLink
 from api.models.declaration import Declaration
 from api.models.invoice import Invoice
 from api.models.login import Identity, Login, PendingRegistration

@@ -20,7 +20,7 @@ from api.models.appointment import Appointment
 from api.models.audit import AuditEntry
 from api.models.base import Base, first_id_at, session, write_once
 from api.models.check import CheckDay
-from api.models.contact_linking import PhoneCode, TelegramLink
+from api.models.contact_lookup import PhoneCode, TelegramLink
 from api.models.desk import Outage, Publication
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notice

@@ -12,8 +12,7 @@ from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
 from api.models.base import new_id
-from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
-from api.models.contact_lookup import hash_address
+from api.models.contact_lookup import PHONE_CODE_SECONDS, PhoneCode, hash_address
 from api.models.notification import Notification, State
 from api.models.user import Channel, Contact, ContactState
 from api.network_addresses import group_network_address

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_consent
 from api.ground.errors import ApiError
 from api.ground.messages import write_message
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from api.models.user import Channel, Contact, ContactState, User
 from api.users.contact_ownership import free_address, take_address
 from api.users.schemas import LinkState, TelegramLinkState, TelegramUrl

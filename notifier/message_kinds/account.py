@@ -7,8 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import load_only
 
 from api.models.alert import Alert
-from api.models.contact_linking import PHONE_CODE_SECONDS, PhoneCode
-from api.models.contact_lookup import hash_address
+from api.models.contact_lookup import PHONE_CODE_SECONDS, PhoneCode, hash_address
 from api.models.login import CONFIRMATION_CODE_SECONDS
 from api.models.notification import Announcement, Notification, State
 from api.models.support import SupportRequest

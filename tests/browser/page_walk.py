@@ -15,7 +15,7 @@ from flask import Flask
 from playwright.sync_api import BrowserContext, Page, expect
 
 from api.models.appointment import Appointment
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from api.models.declaration import Declaration
 from api.models.incident import Incident
 from api.models.notification import Notice, Notification

@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from api.accounts.queries import find_mailbox, read_account
 from api.accounts.schemas import Account, Phone
-from api.auth.browser_names import name_browser
+from api.auth.logins import name_browser
 from api.ground.errors import ApiError, ensure_found
 from api.ground.schemas import Body
 from api.models.base import autocommit_session, read_once, session, write_once

@@ -9,7 +9,7 @@ from api.admin.audit import AuditedWork
 from api.ground.paging import PageQuery
 from api.models.organisation import Organisation, OrganisationEnd, OrganisationKind
 from api.organisations.ends import end_organisation, keep_organisation
-from api.organisations.review import (
+from api.organisations.service import (
     EndWish,
     Opening,
     WeighedOrganisation,

@@ -26,9 +26,8 @@ from api.outlook.watch_facts import read_watch_facts
 from api.pages.forms import Form, Texts
 from api.pages.targets import Key, list_targets
 from api.pages.words import CHANNEL_NAMES, classify_watch, explain_desk
-from api.payments.billing.offers import read_offer
 from api.payments.billing.queries import list_history
-from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote
+from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote, read_offer
 from api.payments.billing.referrals import find_referrer
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms

@@ -1,4 +1,4 @@
-"""Ends of plans: the mails before and after an end, and what follows where an alert's desks have closed.
+"""Ends and renewals of plans: the mails before and after, and what follows where an alert's desks have closed.
 
 Ends are told once per grant, not where the next grant follows; a renewal that failed once each day of grace. Where
 desks closed for good, a mail offers the choice: where the user wants no other desk, the plan ends, for all alerts.
@@ -7,9 +7,11 @@ What is paid back is the share of the price from the closing to the end of the p
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from api.accounts.queries import lock_user
@@ -20,6 +22,7 @@ from api.ground.errors import ApiError
 from api.ground.messages import write_message
 from api.models.alert import Alert
 from api.models.base import session as open_session
+from api.models.base import write_once
 from api.models.desk import Outage, OutageReason
 from api.models.discovery import Drift
 from api.models.notification import Notification
@@ -36,13 +39,17 @@ from api.models.payment import (
 )
 from api.models.user import Channel, Grant
 from api.payments.billing.schemas import ClosedDeskRefund
+from api.payments.gateway.client import call
+from api.payments.gateway.errors import StripeAway, StripeRefused
+from api.payments.gateway.facts import InvoiceFacts
 from api.payments.ledger.book import post_end, read_balances
 from api.payments.ledger.early_ends import quote_ends
 from api.payments.ledger.grants import FRIEND, GRACE, end_repaid_plan, price_use
 from api.payments.ledger.notices import tell_failure, write_end_receipt
 from api.payments.ledger.payment_events import add_event, lock_payment
 from api.payments.ledger.refunds import plan_refunds
-from api.payments.ledger.subscriptions import COLLECTED, goes_on
+from api.payments.ledger.stripe_ids import CREDIT_KEY, find_stripe_id
+from api.payments.ledger.subscriptions import COLLECTED, RENEWING, goes_on
 from api.payments.ledger.watch_credits import add_credit
 from api.payments.ledger.watch_gaps import list_unwatched
 from configs.ground.clock import clock
@@ -54,6 +61,10 @@ _LATE = timedelta(days=1)  # after the end, where no job ran
 _FOR_GOOD = timedelta(days=1)  # a page that closes for the night comes back
 CLOSED = "closed desk"  # subject of the event by which a plan ends
 Closed = Mapping[str, datetime]  # by id of the desk
+_AHEAD = timedelta(days=3)
+_NONE = "invoice_upcoming_none"  # Stripe's code where nothing will be charged
+
+log = structlog.get_logger(__name__)
 
 
 def tell_plan_ends(session: Session) -> None:
@@ -236,3 +247,64 @@ def _refund(session: Session, payment_id: UUID, closed_at: datetime) -> int:
         row = session.get_one(Subscription, payment.subscription_id)
         write_end_receipt(session, row, now, back, subject="closed")
     return back
+
+
+def list_renewals(session: Session) -> list[UUID]:
+    """Return the subscriptions that renew within three days and whose notice is not written."""
+    now = clock()
+    soon = sa.select(Subscription).where(
+        Subscription.status.in_(RENEWING),
+        Subscription.user_id.is_not(None),
+        sa.func.greatest(Subscription.period_ends_at, Subscription.charge_at).between(now, now + _AHEAD),
+        goes_on(),
+    )
+    keys = {
+        f"{_name_renewal(each)}:email": each.id for each in session.scalars(soon.order_by(Subscription.id))
+    }
+    told = session.scalars(sa.select(Notification.dedupe_key).where(Notification.dedupe_key.in_(keys)))
+    return [keys[each] for each in keys.keys() - set(told)]
+
+
+def tell_renewal(subscription_id: UUID) -> bool:
+    """Ask what a renewal will cost, and write its notice; False where it does not renew any more.
+
+    Our price list may have changed since the order, and codes and credits lower an invoice: only Stripe's own
+    preview of it knows them all (https://docs.stripe.com/api/invoices/create_preview).
+
+    Raises:
+        StripeAway: Stripe does not answer, or its id of the subscription is not known yet.
+    """
+    with open_session() as s:
+        stripe_id = find_stripe_id(s, s.get_one(Subscription, subscription_id), "subscription")
+    if stripe_id is None:
+        raise StripeAway("the subscription's id is not known yet")
+    wanted: Any = {"subscription": stripe_id}
+    try:
+        facts = InvoiceFacts.of(call(lambda c: c.v1.invoices.create_preview(wanted)))
+    except StripeRefused as error:
+        if error.code != _NONE:
+            raise
+        log.info("a subscription does not renew", subscription=str(subscription_id))
+        return False
+    return write_once(_write_renewal, subscription_id, facts)
+
+
+def _write_renewal(session: Session, subscription_id: UUID, facts: InvoiceFacts) -> bool:
+    row = session.get_one(Subscription, subscription_id)
+    if row.user_id is None or row.next_charge_at is None:
+        return False
+    params = {
+        "subscription": str(row.id),
+        "ends": row.next_charge_at.isoformat(),
+        "amount": facts.amount_due,
+        "price": sum(each.amount for each in facts.lines if each.is_of_plan),
+        "credit": -sum(each.amount for each in facts.lines if CREDIT_KEY in (each.metadata or {})),
+        "discount": facts.discount,
+    }
+    write_message(session, row.user_id, "renewal_soon", params, _name_renewal(row))
+    return True
+
+
+def _name_renewal(row: Subscription) -> str:
+    ends = row.next_charge_at.isoformat() if row.next_charge_at else ""
+    return f"renewal-soon:{row.id}:{ends}"

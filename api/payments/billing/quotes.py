@@ -1,10 +1,12 @@
 """Quotes: what a plan costs a user now, what is credited of a cheaper plan, and from when to when it runs.
 
+Offers are the desks of the alert that an order brings; their old proofs are asked for anew.
 Amounts are integer cents. A credit is the price times the time left by the time bought, rounded up to the cent.
 """
 
 import calendar
 import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -14,9 +16,13 @@ from babel.numbers import format_currency
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import find_entitlement
+from api.alerts.schemas import NewAlert
+from api.alerts.wishes import ResolvedWish, resolve_wish
 from api.ground.errors import ApiError
+from api.models.desk import DeskState
 from api.models.payment import Payment, PaymentStatus, Subscription
 from api.models.user import Grant, User
+from api.models.watchability import Hindrance, Standing, rank_standing
 from api.payments.billing.schemas import CreditAnswer, QuoteAnswer, Words
 from api.payments.ledger.book import read_balances
 from api.payments.ledger.grants import find_plan_end, price_use
@@ -62,6 +68,11 @@ _TEXTS = {
         "at": "{day}, {hour}",
     },
 }
+_PROVEN_LATELY = timedelta(minutes=15)  # an older proof is renewed while the order's page is open
+_ASKED_LATELY = timedelta(minutes=10)  # one check for each desk in this time, however many open the page
+_MAY_ANSWER = {
+    None, Hindrance.RETURNING, Hindrance.UNPROVEN, Hindrance.DOUBTED, Hindrance.FAILING, Hindrance.SILENT,
+}  # fmt: skip
 
 
 def build_quote(session: Session, user: User, name: PlanName) -> QuoteAnswer:
@@ -222,3 +233,50 @@ def _choose_parts(quote: QuoteAnswer) -> list[str]:
 def _write_moment(moment: datetime, language: str) -> str:
     day, hour = format_date(moment, "long", locale=language), write_time(moment, "short", locale=language)
     return _TEXTS[language]["at"].format(day=write_first(day), hour=hour)
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A wish as an order shows it; `is_asked`: a check of one of its desks was asked for, and has not come."""
+
+    found: ResolvedWish
+    is_asked: bool
+
+    @property
+    def standings(self) -> list[Standing]:
+        """Return those of its desks, the nearest to be watchable first."""
+        return sorted((self.found.standings[each.id] for each in self.found.desks), key=rank_standing)
+
+
+def read_offer(session: Session, wish: NewAlert) -> Offer:
+    """Return what is offered of a wish, and ask its desks whose last proof is old.
+
+    Raises:
+        ApiError: 422 as for `resolve_wish`.
+    """
+    found, now = resolve_wish(session, wish), clock()
+    about = [found.standings[each.id] for each in found.desks]
+    if ids := [each.desk.id for each in about if _needs_proof(each)]:
+        old = sa.or_(DeskState.order_check_at.is_(None), DeskState.order_check_at <= now - _ASKED_LATELY)
+        mine = sa.select(DeskState.id).where(DeskState.id.in_(ids), old).order_by(DeskState.id)
+        chosen = session.scalars(mine.with_for_update(key_share=True)).all()
+        asked = {"check_requested_at": now, "order_check_at": now}
+        session.execute(sa.update(DeskState).where(DeskState.id.in_(chosen)).values(asked))
+        session.flush()
+    return Offer(found, any(_awaits_answer(each, now) for each in about))
+
+
+def _needs_proof(standing: Standing) -> bool:
+    """Return whether a check could renew the proof of a desk: one that rests or is stopped is left alone."""
+    if standing.state is None or standing.hindrance not in _MAY_ANSWER:
+        return False
+    proven = standing.state.last_proven_at
+    return bool(standing.hindrance) or proven is None or proven < clock() - _PROVEN_LATELY
+
+
+def _awaits_answer(standing: Standing, now: datetime) -> bool:
+    """Return whether the check that was asked for lately has not come."""
+    state = standing.state
+    if state is None or state.order_check_at is None or state.order_check_at <= now - _ASKED_LATELY:
+        return False
+    return state.last_check_at is None or state.last_check_at < state.order_check_at

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from api.accounts import passwords
-from api.auth.browser_names import LONGEST, name_browser
+from api.auth.logins import LONGEST, name_browser
 from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.login import EndedBecause, Login

@@ -17,7 +17,7 @@ from api.auth.mailbox_claims import GOES, RULES
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
 from api.models.base import Base, session
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from api.models.login import Login, PendingRegistration
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User

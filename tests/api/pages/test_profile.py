@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from api.models.notification import Notification
 from api.models.user import Channel, Contact, ContactState, OutageCredit, SlotRhythm, User
 from api.pages.assets import compute_version

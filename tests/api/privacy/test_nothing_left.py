@@ -41,7 +41,7 @@ from api.accounts.passwords import hash_password
 from api.auth.mailbox_claims import sign_reset
 from api.models.alert import Alert
 from api.models.base import session, write_once
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from api.models.declaration import Declaration
 from api.models.login import Login
 from api.models.notification import Match

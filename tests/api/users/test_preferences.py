@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from api.accounts import consents
 from api.accounts.consents import give_consent, give_news_consent, withdraw_consent
 from api.models.base import session
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from api.models.login import Login
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState

@@ -16,8 +16,7 @@ from api.auth.mailbox_claims import sign_reset
 from api.ground.errors import ApiError
 from api.jobs import schedule as jobs
 from api.models.base import session
-from api.models.contact_linking import PhoneCode, TelegramLink
-from api.models.contact_lookup import find_contact
+from api.models.contact_lookup import PhoneCode, TelegramLink, find_contact
 from api.models.login import Login
 from api.models.notification import Notification, Priority
 from api.models.user import Channel, Contact, User

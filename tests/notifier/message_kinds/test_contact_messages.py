@@ -10,8 +10,7 @@ import time_machine
 import notifier
 from api.models.alert import Alert, ClosedBecause
 from api.models.base import new_id, session
-from api.models.contact_linking import PhoneCode
-from api.models.contact_lookup import hash_address
+from api.models.contact_lookup import PhoneCode, hash_address
 from api.models.notification import Notification, State
 from api.models.support import SupportRequest
 from api.models.user import CONTACT_CHANNELS, Channel, Contact, ContactState, User

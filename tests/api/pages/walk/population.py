@@ -9,7 +9,7 @@ from flask import Flask
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
 from api.models.base import session
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from api.models.declaration import Declaration, DeclarationKind, DeclaredBy
 from api.models.invoice import Invoice
 from api.models.notification import Notice, State

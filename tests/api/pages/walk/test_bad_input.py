@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 
 from api.models.alert import Alert
 from api.models.appointment import Appointment
-from api.models.contact_linking import TelegramLink
+from api.models.contact_lookup import TelegramLink
 from tests.api.pages.walk.addresses import (
     FORMS,
     LINKS,
