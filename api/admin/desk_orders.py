@@ -1,7 +1,4 @@
-"""Orders of operators about desks and hosts: rows, which the planner carries out within a second or two.
-
-What `scrapy hosts` and `scrapy desks` order, and checks at once; the API never calls the crawler.
-"""
+"""Orders of operators about desks and hosts: rows, which the planner carries out within a second or two."""
 
 from typing import Annotated, Any
 

@@ -1,7 +1,4 @@
-"""`scrapy desks`: what can be watched, as a table; with --state how it stands, which takes the database.
-
-It pauses one desk, too, and has it checked again, without the API.
-"""
+"""`scrapy desks`: what can be watched, as a table; with --state how it stands, which takes the database."""
 
 import argparse
 from collections.abc import Callable, Sequence
@@ -14,15 +11,12 @@ from api.models.desk import DeskState
 from configs.ground.clock import clock
 from configs.world.desk import Desk
 from configs.world.host_rule import Decision, HostRule
-from configs.world.prefecture import desk, desks, host_rules, prefecture
+from configs.world.prefecture import desks, host_rules, prefecture
 from crawler.catalogue import check_catalogue, system_of
 from crawler.commands import OperatorCommand, aligned, show
-from crawler.incidents import kill_switch
 from crawler.recording.coverage_tracking import is_proven
 from crawler.scheduling.intervals import effective_interval, own_interval
 from crawler.scheduling.rounds import proven_intervals
-
-_CARRIED_OUT = "\nthe planner carries it out within two seconds"
 
 
 def desk_table(shown: Sequence[Desk]) -> str:
@@ -80,9 +74,8 @@ class Command(OperatorCommand, ScrapyCommand):
     """Lists desks, of one prefecture where asked."""
 
     requires_project = True
-    SYNTAX = "[--prefecture ID] [--state | --why] | --pause DESK --reason TEXT | --resume DESK"
+    SYNTAX = "[--prefecture ID] [--state | --why]"
     SHORT = "List the desks: what each is for, its platform, how sure its address is"
-    ERRORS = (*OperatorCommand.ERRORS, ValueError)  # the kill switch's
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         """Add ours."""
@@ -96,22 +89,13 @@ class Command(OperatorCommand, ScrapyCommand):
             shown.add_argument(
                 name, action="store_const", dest="table", const=table, default=desk_table, help=said
             )
-        shown.add_argument("--pause", metavar="DESK", help="check this desk no more until it is resumed")
-        shown.add_argument("--resume", metavar="DESK", help="have a paused desk checked again, and now")
-        parser.add_argument("--reason", metavar="TEXT", type=str.strip, help="why, for who finds it paused")
 
     def carry_out(self, args: list[str], opts: argparse.Namespace) -> None:
         """Print the table; a wrong name is answered with those that exist."""
         if args:
             raise self.make_exit(f"{args[0]!r} is no argument; use --prefecture ID")
-        if bool(opts.pause) != bool(opts.reason):
-            raise self.make_exit("--pause DESK and --reason TEXT go together")
         check_catalogue()
-        if chosen := opts.pause or opts.resume:
-            kill_switch.order_desk(chosen, opts.reason or None)
-            show(state_table([desk(chosen)]) + _CARRIED_OUT)
-        else:
-            show(listing(opts.prefecture, opts.table))
+        show(listing(opts.prefecture, opts.table))
 
 
 def listing(prefecture_id: str | None, table: Callable[[Sequence[Desk]], str] = desk_table) -> str:

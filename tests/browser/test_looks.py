@@ -9,9 +9,11 @@ from typing import Any, Final
 import pytest
 import requests
 from playwright.sync_api import Page, expect
+from sqlalchemy.dialects.postgresql import insert
 
+from api.models.base import session
+from api.models.desk import HostState
 from configs.ground.clock import clock
-from crawler.incidents.kill_switch import order_host
 from deploy.local.stack import Stack
 from notifier.telegram_bot import register_webhook
 from tests.browser.navigators import home, sign_in
@@ -154,7 +156,10 @@ def find_offer(person: Person) -> dict[str, Any] | None:
 
 def end_by_switch(people: list[Person], reader: Page, link: str, official: str) -> None:
     """Stop the host: the desk's page, its redirect, the link of a message and the chat offer nothing more."""
-    order_host(official.split("/")[2], "asked to")
+    stopped = {"stopped_at": clock(), "stop_reason": "asked to"}
+    made = insert(HostState).values(host=official.split("/")[2], **stopped)
+    with session() as s:
+        s.execute(made.on_conflict_do_update(index_elements=["host"], set_=stopped))
     for each in people:
         each.open(PAGE)
         each.see("Pour le moment, nous ne demandons à personne de regarder cette page.")

@@ -68,7 +68,6 @@ NOT_RUN = {
     "scrapy crawl prefenligne": "it runs until it is stopped",
     "scrapy detect": _SHOWN,
     "scrapy detect URL": _SHOWN,
-    "scrapy hosts --stop": _SHOWN,
     "scrapy proof": _SHOWN,
 }
 

@@ -1,4 +1,4 @@
-"""`scrapy read`, `crawl` and `hosts` as a person runs them."""
+"""`scrapy read` and `crawl` as a person runs them."""
 
 import argparse
 import json
@@ -8,16 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
-import time_machine
 
-from api.models.desk import HostState
-from configs.world.desk import Desk
 from crawler.commands.crawl import Command
 from tests.crawler import ezbooking_pages as ez
-from tests.crawler.commanded import Run, command, scrapy
+from tests.crawler.commanded import Run, scrapy
 from tests.crawler.held import scrapy_settings
-from tests.factories import rows
 from tests.in_turn import in_turn
 
 URL = "https://www.essonne.gouv.fr/booking/create/23014"
@@ -155,44 +150,3 @@ def test_a_walk_of_all_sites_says_which_servers_it_needs(settings_env: Callable[
     settings_env(PREFECTURES_DIR="deploy/sandbox/prefectures", ANTS_TOKEN="any")
     with pytest.raises(SystemExit, match="scrapy crawl discovery: REDIS_URL is not set"):
         prepared("discovery")
-
-
-ONE, TWO, THREE = "127.77.0.91:8800", "127.77.0.92:8800", "127.77.0.93:8800"
-
-
-@pytest.fixture
-def hosts(
-    database: str,
-    redis_server: redis.Redis,
-    desk_files: Callable[..., dict[str, Desk]],
-    frozen: time_machine.Traveller,
-) -> None:
-    desk_files(a=ONE, b=ONE, c=TWO, d=THREE)
-
-
-@pytest.mark.usefixtures("hosts")
-def test_it_says_what_became_of_the_host(capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        scrapy(capsys, "hosts", "--stop", ONE, "--reason", "they wrote to us")[1]
-        == f"{ONE} is asked nothing more\n"
-    )
-    assert scrapy(capsys, "hosts", "--go", ONE)[1] == f"{ONE} may be asked again\n"
-
-
-@pytest.mark.rule("3.10")
-@in_turn(
-    "arguments, said",
-    [
-        (("--stop", "127.77.0.91", "--reason", "x"), f"did you mean {ONE}? those that exist: {ONE}, {TWO}"),
-        (("--go", "nowhere"), f"no desk is on 'nowhere'; those that exist: {ONE}, {TWO}, {THREE}"),
-        (("--stop", ONE), "--stop HOST and --reason TEXT go together"),
-        (("--reason", "x"), "2"),  # the exit code of a wrong use
-        (("--stop", ONE, "--reason", " "), "--stop HOST and --reason TEXT go together"),
-        (("--stop", ONE, "--reason", "x", "--go", ONE), "2"),
-        ((ONE, "--go", ONE), f"'{ONE}' is no argument"),
-    ],
-)
-@pytest.mark.usefixtures("hosts")
-def test_what_is_wrong_is_said_and_nothing_moves(arguments: tuple[str, ...], said: str) -> None:
-    assert said in str(command("hosts", *arguments))
-    assert rows(HostState) == []

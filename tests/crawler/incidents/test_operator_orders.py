@@ -1,7 +1,5 @@
-"""Orders of an operator, by rows alone as the API writes them or by command: the planner carries them out within a run."""
+"""Orders of an operator, by rows as the API writes them: the planner carries them out within a run."""
 
-import threading
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,12 +8,10 @@ import redis
 import time_machine
 
 from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
-from crawler.incidents import backoff as outage_rows
 from crawler.incidents import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
 from tests.crawler.checks import HOST, NOW, queued_desks, take
-from tests.crawler.commanded import command
 from tests.factories import change, get, rows, save
 
 SYSTEM = "prefenligne"
@@ -60,25 +56,12 @@ def go_by_row() -> None:
     change(HostState, stopped_at=None, stop_reason=None)
 
 
-def stop_by_command() -> None:
-    assert command("hosts", "--stop", HOST, "--reason", "they wrote to us") == 0
-
-
-def go_by_command() -> None:
-    assert command("hosts", "--go", HOST) == 0
-
-
 @pytest.mark.rule("4.11")
-@pytest.mark.parametrize(("stop", "go"), [(stop_by_row, go_by_row), (stop_by_command, go_by_command)])
 def test_a_host_that_is_stopped_is_asked_nothing_until_it_goes(
-    plan: Planner,
-    client: redis.Redis,
-    frozen: time_machine.Traveller,
-    stop: Callable[[], None],
-    go: Callable[[], None],
+    plan: Planner, client: redis.Redis, frozen: time_machine.Traveller
 ) -> None:
     frozen.move_to(later(1))
-    stop()
+    stop_by_row()
     plan.run_once(later(1))
     assert claimed(client, 3600) == {"c"}
     assert get(HostState, HOST).stop_reason == "they wrote to us"
@@ -86,7 +69,7 @@ def test_a_host_that_is_stopped_is_asked_nothing_until_it_goes(
     a = get(DeskState, A)
     assert (a.status, a.status_reason) == (DeskStatus.PAUSED, kill_switch.STOPPED)
     frozen.move_to(later(2))
-    go()
+    go_by_row()
     plan.run_once(later(2))
     assert outages() == [(each, OutageReason.STOPPED, later(1), later(2)) for each in "ab"]
     assert claimed(client, 3601) & {"a", "b"}
@@ -95,10 +78,11 @@ def test_a_host_that_is_stopped_is_asked_nothing_until_it_goes(
 
 @pytest.mark.rule("3.9")
 def test_an_emptied_redis_forgets_no_stop(plan: Planner, client: redis.Redis) -> None:
-    stop_by_command()
+    stop_by_row()
+    plan.run_once(later(1))
     client.flushdb()
     assert claimed(client, 3600) == set()
-    plan.run_once(later(1))
+    plan.run_once(later(2))
     assert claimed(client, 3600) == {"c"}
 
 
@@ -110,23 +94,8 @@ def resume_by_row() -> None:
     order_desk(paused_at=None, pause_reason=None)
 
 
-def pause_by_command() -> None:
-    assert command("desks", "--pause", A, "--reason", "its page is read wrong") == 0
-    assert get(DeskState, A).check_requested_at is None
-
-
-def resume_by_command() -> None:
-    assert command("desks", "--resume", A) == 0
-    assert get(DeskState, A).check_requested_at == NOW, "it is checked at once"
-
-
-@pytest.mark.parametrize(
-    ("pause", "resume"), [(pause_by_row, resume_by_row), (pause_by_command, resume_by_command)]
-)
-def test_a_paused_desk_leaves_the_queue_and_comes_back(
-    plan: Planner, client: redis.Redis, pause: Callable[[], None], resume: Callable[[], None]
-) -> None:
-    pause()
+def test_a_paused_desk_leaves_the_queue_and_comes_back(plan: Planner, client: redis.Redis) -> None:
+    pause_by_row()
     plan.run_once(later(1))
     assert queued(client) == {"b", "c"}
     assert outages() == [("a", OutageReason.STOPPED, later(1), None)]
@@ -136,7 +105,7 @@ def test_a_paused_desk_leaves_the_queue_and_comes_back(
         plan.run_once(later(second))
     assert queued(client) == {"b", "c"}
     assert (get(DeskState, A).due_queue, get(DeskState, "evry_91/b").due_queue) == (None, SYSTEM)
-    resume()
+    resume_by_row()
     for second in (4, 5):
         plan.run_once(later(second))
     assert queued(client) == {"a", "b", "c"}
@@ -165,29 +134,3 @@ def test_a_desk_with_an_outage_of_its_own_keeps_it(plan: Planner) -> None:
     plan.run_once(later(2))
     assert get(DeskState, A).status is DeskStatus.CAPTCHA
     assert ("a", OutageReason.CAPTCHA, NOW, None) in outages()
-
-
-@pytest.mark.rule("4.11")
-@pytest.mark.usefixtures("plan")
-def test_a_round_that_began_before_a_stop_does_not_take_it_back(
-    client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The stop comes once the round has read which hosts are stopped, and before it writes them to Redis."""
-    has_read, may_write, begin = threading.Event(), threading.Event(), outage_rows.begin_outages
-
-    def begin_late(*given: Any) -> None:
-        has_read.set()
-        may_write.wait(5)
-        begin(*given)
-
-    monkeypatch.setattr(outage_rows, "begin_outages", begin_late)
-    running = threading.Thread(target=kill_switch.apply_orders, args=(client, later(1)))
-    stopping = threading.Thread(target=kill_switch.order_host, args=(HOST, "they wrote to us"))
-    running.start()
-    assert has_read.wait(5)
-    stopping.start()
-    stopping.join(0.5)
-    may_write.set()
-    running.join(20)
-    stopping.join(20)
-    assert client.smembers(due_queue.STOPPED) == {HOST}
