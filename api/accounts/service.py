@@ -1,5 +1,7 @@
 """Changes to accounts: registration, mails that prove an address and how many follow, plans that are given."""
 
+import hmac
+import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,11 +15,11 @@ from sqlalchemy.orm import Session
 from api.accounts.consents import give_consent
 from api.accounts.queries import lock_mailbox
 from api.accounts.schemas import RegistrationForm
-from api.accounts.sent_codes import make_code
 from api.ground.alarms import open_alarm
 from api.ground.errors import ApiError
 from api.ground.messages import write_message, write_to_address
 from api.ground.network_hashes import hash_networks
+from api.ground.schemas import FieldError
 from api.models.base import new_id
 from api.models.incident import IncidentReason
 from api.models.login import PendingRegistration
@@ -26,7 +28,7 @@ from api.models.stripe_event import CommandKind, StripeCommand
 from api.models.user import FORMER_KEPT_FOR, Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.addresses import digest, fold_address, shorten_address
 from configs.ground.clock import clock
-from configs.ground.encryption import encrypt
+from configs.ground.encryption import encrypt, lookup_hashes
 from configs.settings import settings
 from configs.world.plan import PlanName, plan
 
@@ -37,6 +39,7 @@ _MONTH = timedelta(days=30)
 _LONGEST = timedelta(days=100 * 365)  # of grants one behind the other
 _A_DAY = 3
 BETWEEN = timedelta(minutes=5)
+TRIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,3 +311,27 @@ def give_plan(session: Session, user: User, name: PlanName, lasts: timedelta, so
     grant = Grant(user_id=user.id, plan=name, starts_at=starts, ends_at=starts + lasts, source=source)
     session.add(grant)
     return grant
+
+
+def make_code(purpose: str, row_id: UUID) -> tuple[str, bytes]:
+    """Return a code for a row, and the hash that the row keeps of it."""
+    code = f"{secrets.randbelow(1_000_000):06}"
+    return code, lookup_hashes(_salt(purpose, row_id, code))[0]
+
+
+def is_code(purpose: str, row_id: UUID, code: str, code_hash: bytes) -> bool:
+    """Return whether a row's hash is of this code."""
+    hashes = lookup_hashes(_salt(purpose, row_id, code))
+    return any(hmac.compare_digest(code_hash, each) for each in hashes)
+
+
+def refuse_wrong_code(left: int) -> ApiError:
+    """Return the refusal of a wrong code, after which so many tries are left."""
+    detail = f"this is not the code: {left} more tries" if left else "this is not the code: ask for a new one"
+    return ApiError(
+        422, "wrong-code", detail, errors=[FieldError(path="code", rule="wrong_code", detail=detail)]
+    )
+
+
+def _salt(purpose: str, row_id: UUID, code: str) -> str:
+    return f"{purpose}:{row_id}:{code}"

@@ -17,12 +17,14 @@ from api.accounts.consents import give_consent
 from api.accounts.passwords import LONGEST, SHORTEST, hash_new_password
 from api.accounts.queries import find_mailbox, find_pending_hash, lock_mailbox
 from api.accounts.schemas import RegistrationForm
-from api.accounts.sent_codes import TRIES, is_code, refuse_wrong_code
 from api.accounts.service import (
     BETWEEN,
     CODE_PURPOSE,
+    TRIES,
     apply_new_email,
     count_mails,
+    is_code,
+    refuse_wrong_code,
     register_account,
     write_confirmation,
     write_mail,

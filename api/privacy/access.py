@@ -1,13 +1,19 @@
-"""Steps of a deletion that the API and the pages share: the account of the request, its traces, its last mail."""
+"""Exports and deletions as the API and the pages share them: bodies, the account of the request, its last mail."""
 
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
 from uuid import UUID
 
 import structlog
+from pydantic import Field, model_validator
 from sqlalchemy.exc import OperationalError
 
 from api.ground.background_nudges import ask_job
+from api.ground.schemas import Answer, Body, Flag
 from api.models.base import write_once
 from api.models.job import MAINTENANCE
+from api.models.user import Export
 from api.privacy.deletion import delete_account
 from api.web.auth import current_user_id
 from api.web.rate_limits import forget_counts
@@ -55,3 +61,37 @@ def _delete(user_id: UUID, *, understood: bool, repeated: bool = False) -> str:
             log.info("an account was deleted")  # whose, no log tells
             return email
     raise AssertionError("the last try returns or raises")
+
+
+class DeletionWish(Body):
+    """A deletion; without a body it says that nothing is understood yet."""
+
+    understood: Flag = Field(
+        default=False, description="What a running plan loses was read: `lost` of the 409."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_missing_body(cls, found: Any) -> Any:
+        return {} if found is None else found
+
+
+class ExportState(StrEnum):
+    """How far an export is."""
+
+    PREPARING = "preparing"
+    READY = "ready"
+
+
+class ExportAnswer(Answer):
+    """An export. Its file, a ZIP with a JSON file for each table, is at `/api/users/export/file` once it is ready."""
+
+    state: ExportState
+    requested_at: datetime
+    expires_at: datetime | None
+    size_bytes: int | None
+
+    @classmethod
+    def of(cls, export: Export) -> Self:
+        """Return an export as its user sees it."""
+        return cls.of_row(export, state=ExportState.READY if export.ready_at else ExportState.PREPARING)

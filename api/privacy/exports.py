@@ -34,6 +34,7 @@ from api.models.payment import (
     Payment,
     PaymentEvent,
     PlanCredit,
+    Referral,
     Refund,
     StripeId,
     Subscription,
@@ -41,7 +42,6 @@ from api.models.payment import (
     WatchCredit,
 )
 from api.models.provider_event import ProviderEvent
-from api.models.referral import Referral
 from api.models.report import PageOpening, Report, Reporter, Vouch
 from api.models.stripe_event import PaymentDifference
 from api.models.support import SupportRequest

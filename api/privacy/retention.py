@@ -26,9 +26,8 @@ from api.models.login import Login, PendingRegistration
 from api.models.notification import Notice
 from api.models.organisation import NOTICE_PERIOD, Member, Organisation, WatchedDay
 from api.models.organisation_access import OrganisationKey, Webhook, WebhookDelivery
-from api.models.payment import Payment, Subscription
+from api.models.payment import Payment, Referral, Subscription
 from api.models.provider_event import ProviderEvent
-from api.models.referral import Referral
 from api.models.report import PageOpening, Report
 from api.models.support import SupportRequest
 from api.models.user import Channel, Contact, Grant, Role, User

@@ -7,9 +7,8 @@ from flask import Response
 from api.ground.background_nudges import ask_job
 from api.models.base import read_once, write_once
 from api.models.job import MAINTENANCE
-from api.privacy.access import delete_signed_in
+from api.privacy.access import DeletionWish, ExportAnswer, delete_signed_in
 from api.privacy.exports import open_file, read_export, start_export
-from api.privacy.schemas import DeletionWish, ExportAnswer
 from api.web.auth import current_user_id, require_confirmed_address, require_recent_proof
 from api.web.openapi import BODY, declare_errors, make_blueprint
 from api.web.public_answers import send_export

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.consents import give_consent
-from api.accounts.sent_codes import TRIES, is_code, make_code, refuse_wrong_code
+from api.accounts.service import TRIES, is_code, make_code, refuse_wrong_code
 from api.ground.errors import ApiError, invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError

@@ -22,6 +22,8 @@ from api.models.payment import (
     PaymentEventKind,
     PaymentStatus,
     PlanCredit,
+    Referral,
+    ReferralState,
     Refund,
     RefundReason,
     RefundStatus,
@@ -29,7 +31,6 @@ from api.models.payment import (
     Subscription,
     WatchCredit,
 )
-from api.models.referral import Referral, ReferralState
 from api.models.user import Grant
 from api.payments.billing.plan_ends import CLOSED
 from api.payments.ledger.book import Balances, read_balances

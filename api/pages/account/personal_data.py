@@ -12,10 +12,9 @@ from api.models.job import MAINTENANCE
 from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
 from api.pages.forms import INVALID, Form, Texts
-from api.privacy.access import delete_signed_in
+from api.privacy.access import DeletionWish, delete_signed_in
 from api.privacy.deletion import read_losses
 from api.privacy.exports import open_file, read_export, start_export
-from api.privacy.schemas import DeletionWish
 from api.web.auth import current_identity, current_user_id
 from api.web.public_answers import send_export
 from configs.settings import settings

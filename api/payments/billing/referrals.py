@@ -18,8 +18,16 @@ from api.ground.errors import invalid
 from api.ground.messages import write_message
 from api.ground.schemas import FieldError
 from api.models.base import read_once, write_once
-from api.models.payment import CreditForm, Payment, PaymentEventKind, Subscription, WatchCredit
-from api.models.referral import Referral, ReferralReason, ReferralState
+from api.models.payment import (
+    CreditForm,
+    Payment,
+    PaymentEventKind,
+    Referral,
+    ReferralReason,
+    ReferralState,
+    Subscription,
+    WatchCredit,
+)
 from api.models.stripe_event import CommandKind
 from api.models.user import Channel, Contact, Grant, User
 from api.payments.gateway.client import call

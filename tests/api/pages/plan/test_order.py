@@ -13,8 +13,7 @@ import time_machine
 from api.accounts.consents import list_versions, read_consent_text
 from api.models.alert import Alert, AlertTarget
 from api.models.desk import DeskState
-from api.models.payment import Payment
-from api.models.referral import Referral
+from api.models.payment import Payment, Referral
 from api.models.user import Contact
 from api.payments.billing.referrals import write_friend_link
 from configs.ground.clock import clock

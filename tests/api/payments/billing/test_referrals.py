@@ -10,8 +10,7 @@ import pytest
 from api.jobs import schedule as jobs
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.payment import Payment, Subscription
-from api.models.referral import Referral, ReferralReason, ReferralState
+from api.models.payment import Payment, Referral, ReferralReason, ReferralState, Subscription
 from api.models.user import Channel, Contact, Grant, User
 from api.payments.billing.referrals import write_friend_link
 from api.privacy.deletion import delete_account
