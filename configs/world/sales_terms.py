@@ -15,7 +15,7 @@ from configs.settings.groups import split_mediator
 TERMS = Path(__file__).parents[2] / "api" / "payments" / "billing" / "terms"
 BINDING = "fr"
 LANGUAGES = (BINDING, "en")
-WITH_FRIENDS = "2026-12-01"  # it names the days for a friend's order: in force where FRIENDS is on
+OF_FRIENDS = "2026-12-01"  # it names the days for a friend's order: in force where FRIENDS is on
 # The functions that need no login: L.221-21 and L.215-1-1 Code de la consommation
 WITHDRAW_PATH = "/l/retractation"
 CANCEL_PATH = "/l/resilier"
@@ -37,7 +37,7 @@ class ConsentSentences:
 def list_terms() -> list[str]:
     """Return the versions in force, the newest first, which orders accept."""
     known = {path.name for path in TERMS.iterdir() if path.is_dir()}
-    return sorted(known if settings().friends else known - {WITH_FRIENDS}, reverse=True)
+    return sorted(known if settings().friends else known - {OF_FRIENDS}, reverse=True)
 
 
 def find_newest_version() -> str:

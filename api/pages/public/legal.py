@@ -12,14 +12,7 @@ from markdown_it import MarkdownIt
 from api.ground.errors import not_found
 from api.pages.area import Access, Area
 from api.web.languages import read_language
-from configs.world.sales_terms import (
-    LANGUAGES,
-    WITH_FRIENDS,
-    list_terms,
-    name_seller,
-    read_terms,
-    read_wrapped,
-)
+from configs.world.sales_terms import LANGUAGES, OF_FRIENDS, list_terms, name_seller, read_terms, read_wrapped
 
 TERMS_NAME = "conditions"
 _LED_TO = "text: the foot of each page leads to those that exist"
@@ -58,7 +51,7 @@ def read_document(name: str, version: str | None, language: str) -> LegalText:
     """
     versions = list_versions(name)
     chosen = version or versions[0]
-    if chosen not in versions and (name, chosen) != (TERMS_NAME, WITH_FRIENDS):
+    if chosen not in versions and (name, chosen) != (TERMS_NAME, OF_FRIENDS):
         raise not_found(_LED_TO)
     known = language if language in _list_languages(name, chosen) else "en"
     title, html = render_markdown(_read_text(name, chosen, known))

@@ -215,9 +215,8 @@ def _give_both(session: Session, row: Referral, order: Payment, friend_id: UUID)
     is_waiting = any(each and _must_wait(session, each) for each in (friend, referrer))
     if is_waiting or read_balances(session, order.id).disputed:
         return False
-    bought = friend.plan if friend else order.plan
     row.friend_grant_id = _give(
-        session, friend_id, row.friend_days, bought, renewing=friend, used=row.friend_grant_id
+        session, friend_id, row.friend_days, friend or order.plan, row.friend_grant_id
     )
     if row.user_id is None:
         return _end(row, ReferralState.GIVEN, ReferralReason.ACCOUNT_GONE)
@@ -228,7 +227,7 @@ def _give_both(session: Session, row: Referral, order: Payment, friend_id: UUID)
         reason = ReferralReason.YEAR_FULL
     else:
         row.days = held.friend_days
-        row.grant_id = _give(session, row.user_id, row.days, held.name, renewing=referrer, used=row.grant_id)
+        row.grant_id = _give(session, row.user_id, row.days, referrer or held.name, row.grant_id)
     return _end(row, ReferralState.GIVEN, reason)
 
 
@@ -292,13 +291,7 @@ def _has_open_credit(session: Session, row: Subscription) -> bool:
 
 
 def _give(
-    session: Session,
-    user_id: UUID,
-    days: int,
-    name: PlanName,
-    *,
-    renewing: Subscription | None,
-    used: UUID | None,
+    session: Session, user_id: UUID, days: int, held: Subscription | PlanName, used: UUID | None
 ) -> UUID:
     """Write a grant behind what the user holds, before the next charge of what renews, which moves; tell the user.
 
@@ -308,6 +301,7 @@ def _give(
     length = timedelta(days=days) - (former.ends_at - former.starts_at if former else timedelta())
     if former and length <= timedelta():
         return former.id
+    renewing, name = (held, held.plan) if isinstance(held, Subscription) else (None, held)
     charge_at = renewing.next_charge_at if renewing else None
     starts = charge_at or find_plan_end(session, user_id, name, clock())
     grant = Grant(user_id=user_id, plan=name, starts_at=starts, ends_at=starts + length, source=FRIEND)
