@@ -52,7 +52,18 @@ from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.webhooks import sign_headers, write_body
 from tests import databases
 from tests.api.payments.shop import send_commands
-from tests.factories import BOBIGNY, add_alert, add_check, add_desk, add_organisation, add_user, change, save
+from tests.desk_proofs import prove_desks
+from tests.factories import (
+    BOBIGNY,
+    add_alert,
+    add_check,
+    add_desk,
+    add_organisation,
+    add_user,
+    change,
+    rows,
+    save,
+)
 from tests.model.direct_stripe import DirectStripe, Json
 
 _PRICES = {
@@ -117,6 +128,11 @@ class PaymentsWorld:
         }
         wanted = {"plan": name.value, "withoutAlert": True, "consent": consent, "friend": friend}
         wish = NewOrder.model_validate(wanted)
+        with session() as s:
+            make_partitions(s, clock().date())
+        prove_desks(BOBIGNY)  # only what checks prove is sold
+        if not rows(Alert, Alert.user_id == self.user_id, Alert.closed_at.is_(None)):
+            add_alert(self.user_id, AlertTarget(desk_id=BOBIGNY), enabled=False)
         with suppress(ApiError):
             made = start_checkout(self.user_id, wish)
             if not watched:

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 import notifier
 from api.models.base import session
+from api.models.payment import Payment
 from api.models.user import OutageCredit
 from api.payments.exchange import events, jobs
 from api.payments.exchange.book_checks import find_book_faults
@@ -25,6 +26,7 @@ from deploy.sandbox.stripe import controls
 from deploy.sandbox.stripe.resources.money_back import BEGINNINGS, OUTCOMES, SETTLED
 from deploy.sandbox.stripe.resources.renewals import AFTER_RETRIES
 from tests.api.world import PREFECTURES
+from tests.factories import rows
 from tests.fuzz import FUZZ
 from tests.model.direct_stripe import DirectStripe
 from tests.model.payments_books import read_books, write_down
@@ -67,6 +69,7 @@ class Selling(RuleBasedStateMachine):
         account = {"after_retries": end, "draft_seconds": draft_hours * 3600}
         self.world.stripe.control(controls.choose, **account)
         self.buy(name, "visa", delivered)
+        assert rows(Payment), "each life begins with an order"
 
     # Buying
 
