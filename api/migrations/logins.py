@@ -7,7 +7,6 @@ stand in DATABASE_URL_<PROGRAM> and in no migration.
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor, encrypt_password
@@ -83,7 +82,9 @@ def make_logins(owner: str, logins: Iterable[Login], seconds: float) -> list[str
         LoginRefused: a name belongs to another kind of role, or the owner may not make it.
     """
     lines = []
-    with closing(_connect(owner)) as connection, connection.cursor() as sql:
+    address = owner.replace("+psycopg2", "", 1)
+    with closing(psycopg2.connect(address, connect_timeout=10)) as connection, connection.cursor() as sql:
+        connection.autocommit = True
         for login in logins:
             try:
                 lines.append(_make(sql, login, seconds))
@@ -110,12 +111,6 @@ def run(say: Callable[[str], object] = print) -> int:
     for line in lines or ["no DATABASE_URL_<PROGRAM> is set: all programs use the login of DATABASE_URL"]:
         say(line)
     return 0
-
-
-def _connect(address: str) -> Any:
-    made = psycopg2.connect(address.replace("+psycopg2", "", 1), connect_timeout=10)
-    made.autocommit = True
-    return made
 
 
 def _make(sql: cursor, login: Login, seconds: float) -> str:

@@ -257,15 +257,12 @@ def _judge(
 def _judge_checks(state: DeskState) -> Hindrance | None:
     if state.last_proven_at is None:
         return Hindrance.FAILING if state.status is DeskStatus.ERROR else Hindrance.UNPROVEN
-    return _BY_STATUS.get(state.status) or _judge_proofs(state, state.last_proven_at)
-
-
-def _judge_proofs(state: DeskState, proven_at: datetime) -> Hindrance | None:
-    lasts = find_proof_life(state)
-    if clock() - proven_at > lasts:
+    if by_status := _BY_STATUS.get(state.status):
+        return by_status
+    lasts, before = find_proof_life(state), state.proven_before_at
+    if clock() - state.last_proven_at > lasts:
         return Hindrance.SILENT
-    before = state.proven_before_at
-    return Hindrance.RETURNING if before is None or proven_at - before > lasts else None
+    return Hindrance.RETURNING if before is None or state.last_proven_at - before > lasts else None
 
 
 def find_proof_life(state: DeskState) -> timedelta:

@@ -45,7 +45,9 @@ def list_losses(session: Session, user_id: UUID, now: datetime) -> list[LostPlan
     found = session.execute(running).all()
     cents = _price_time_left(session, user_id, now) if found else {}
     back = quote_refunds(session, user_id, now) if found else {}
-    renewed = set(session.scalars(_select_renewed(user_id))) if found else set()
+    ends = (Subscription.ended_at, Subscription.cancel_wanted_at, Subscription.cancel_at)
+    mine = sa.select(Subscription.plan).where(Subscription.user_id == user_id)
+    renewed = set(session.scalars(mine.where(*(each.is_(None) for each in ends))))
     return [
         LostPlan(
             plan=name,
@@ -70,13 +72,6 @@ def _price_time_left(session: Session, user_id: UUID, now: datetime) -> dict[Pla
         left = min(left, read_balances(session, payment.id).refundable)
         cents[payment.plan] = cents.get(payment.plan, 0) + left
     return cents
-
-
-def _select_renewed(user_id: UUID) -> sa.Select[PlanName]:
-    goes_on = (Subscription.ended_at.is_(None), Subscription.cancel_wanted_at.is_(None))
-    return sa.select(Subscription.plan).where(
-        Subscription.user_id == user_id, *goes_on, Subscription.cancel_at.is_(None)
-    )
 
 
 def apply_notices(session: Session, user_id: UUID, now: datetime) -> int:

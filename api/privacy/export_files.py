@@ -5,7 +5,7 @@ The store holds one file for each row of `exports` and nothing else: what has no
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
 from functools import cache
 from io import TextIOWrapper
@@ -86,20 +86,15 @@ def write_archive(user_id: UUID, into: IO[bytes]) -> None:
 
 def _write_table(s: Session, archive: ZipFile, exported: ExportedTable, user_id: UUID) -> int:
     """Write a table row by row; return how many rows it has."""
-    count = 0
+    count, query = 0, select_rows(exported).execution_options(yield_per=_AT_ONCE)
     with archive.open(f"{exported.name}.json", "w") as raw, TextIOWrapper(raw, "utf-8") as file:
-        for row in _read_rows(s, exported, user_id):
+        for row in s.execute(query, name_user(user_id)).mappings():
+            told = {name: _clean(value) if name == "params" else value for name, value in row.items()}
             file.write(",\n" if count else "[\n")
-            json.dump(row, file, ensure_ascii=False, default=_write_value)
+            json.dump(told, file, ensure_ascii=False, default=_write_value)
             count += 1
         file.write("\n]\n" if count else "[]\n")
     return count
-
-
-def _read_rows(s: Session, exported: ExportedTable, user_id: UUID) -> Iterator[dict[str, Any]]:
-    query = select_rows(exported).execution_options(yield_per=_AT_ONCE)
-    for row in s.execute(query, name_user(user_id)).mappings():
-        yield {name: _clean(value) if name == "params" else value for name, value in row.items()}
 
 
 def _clean(params: dict[str, Any]) -> dict[str, Any]:

@@ -144,7 +144,9 @@ def change_in_batches(
     def step(s: Session) -> tuple[int, int]:
         keys = list(s.scalars(sa.select(key).where(*conditions).limit(BATCH)))
         is_old = key == sa.any_(sa.literal(keys, ARRAY(key.type)))
-        return len(keys), _count(s, change.where(is_old, *conditions))
+        unread = {"synchronize_session": False}
+        done = s.execute(change.where(is_old, *conditions), execution_options=unread)
+        return len(keys), cast("sa.CursorResult[Any]", done).rowcount
 
     return _repeat(step)
 
@@ -190,8 +192,3 @@ def _repeat(step: Callable[[Session], tuple[int, int]]) -> int:
         changed += done
         is_full = found == BATCH
     return changed
-
-
-def _count(session: Session, statement: sa.Delete | sa.Update) -> int:
-    done = session.execute(statement, execution_options={"synchronize_session": False})
-    return cast("sa.CursorResult[Any]", done).rowcount

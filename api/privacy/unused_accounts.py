@@ -133,8 +133,10 @@ def _list_unused(now: datetime) -> Iterator[UnusedAccount]:
     """Yield the accounts for which a step may be due; each batch is read in a transaction of its own."""
     before, last_id = now - ACCOUNT_UNUSED_FOR + _FIRST, UUID(int=0)
     while True:
+        quiet = (User.last_used_at <= before, User.role == Role.USER, User.id > last_id)
+        found = sa.select(User.id, _used_at()).where(*quiet).order_by(User.id).limit(_AT_ONCE)
         with session() as s:
-            candidates = _read_candidates(s, before, last_id)
+            candidates = s.execute(found).all()
             unused = [
                 UnusedAccount(user_id, used_at, _read_warnings(s, UnusedAccount(user_id, used_at)))
                 for user_id, used_at in candidates
@@ -144,13 +146,6 @@ def _list_unused(now: datetime) -> Iterator[UnusedAccount]:
         if len(candidates) < _AT_ONCE:
             return
         last_id = candidates[-1][0]
-
-
-def _read_candidates(s: Session, before: datetime, after: UUID) -> list[tuple[UUID, datetime]]:
-    """Return ids and last uses of accounts without a sign-in since `before`, in the order of their ids."""
-    quiet = (User.last_used_at <= before, User.role == Role.USER, User.id > after)
-    found = sa.select(User.id, _used_at()).where(*quiet).order_by(User.id).limit(_AT_ONCE)
-    return [(user_id, at) for user_id, at in s.execute(found)]
 
 
 def _used_at() -> sa.ColumnElement[datetime]:

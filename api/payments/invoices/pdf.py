@@ -169,7 +169,11 @@ def _write_lines(page: _Document, contents: InvoiceContents) -> None:
 def _list_cells(page: _Document, line: InvoiceLine, contents: InvoiceContents) -> Iterator[str]:
     cents = page.write_money(line.amount_cents)
     if contents.firm and line.hours is not None:
-        yield from (_write_days(line.hours), f"{page.write_money(contents.firm.day_cents)} / j")
+        days, rest = divmod(line.hours, 24)
+        yield from (
+            f"{days} j" + (f" {rest} h" if rest else ""),
+            f"{page.write_money(contents.firm.day_cents)} / j",
+        )
     else:
         yield from ("1", cents)
     if contents.firm:
@@ -186,11 +190,6 @@ def _write_totals(page: _Document, row: Invoice, contents: InvoiceContents) -> N
         page.set_text_color(_BLACK)
         page.cell(142, 7, page.keep_known(name), align=Align.R)
         page.cell(28, 7, page.write_money(cents), align=Align.R, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-
-
-def _write_days(hours: int) -> str:
-    days, rest = divmod(hours, 24)
-    return f"{days} j" + (f" {rest} h" if rest else "")
 
 
 def _write_day(moment: datetime) -> str:
