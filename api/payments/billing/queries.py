@@ -97,7 +97,7 @@ def read_subscription(session: Session, user_id: UUID) -> SubscriptionAnswer | N
     notice = find_standing_notice(session, row.id)  # it may end the plan before what is paid
     noticed = notice.takes_effect_at if notice else None
     ends_at = noticed or row.cancel_wanted_at or find_agreed_end(session, row)
-    return SubscriptionAnswer(plan=row.plan, paid_until=row.period_ends_at, ends_at=ends_at)
+    return SubscriptionAnswer(plan=row.plan, paid_until=row.next_charge_at, ends_at=ends_at)
 
 
 def find_newest_order(session: Session, user_id: UUID, name: PlanName | None) -> PaymentEntry | None:

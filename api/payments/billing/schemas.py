@@ -218,7 +218,7 @@ class HistoryPage(Answer):
 
 
 class SubscriptionAnswer(Answer):
-    """A subscription that has not ended: until when it is paid, and when it ends, null where it renews."""
+    """A subscription that has not ended: until when it is paid or given, and when it ends, null where it renews."""
 
     plan: PlanName
     paid_until: datetime | None

@@ -171,6 +171,8 @@ def test_a_subscription_says_that_it_goes_on_and_after_found_one_press_ends_it(b
     shown = plain(buyer.get("/dashboard"))
     assert "se renouvelle le 20 décembre 2026" in shown
     assert "29,99 €" in shown
+    change(Subscription, charge_at=clock() + timedelta(days=35))  # as days for a friend move it
+    assert "se renouvelle le 25 décembre 2026" in plain(buyer.get("/dashboard"))
     told = announce(buyer.user.id, alert.id)
     answer = f"/l/{write_token(AnswerAlert(told.message))}"
     said = buyer.browser.client.post(
