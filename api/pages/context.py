@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 from babel import Locale
 from babel.dates import format_date, format_skeleton, format_timedelta
-from babel.numbers import format_currency, format_decimal, format_percent
+from babel.numbers import format_currency
 from babel.support import Translations
 from flask import Flask, current_app, g, has_request_context, request, url_for
 from flask_babel import Babel, Domain, LazyString, force_locale, get_locale, lazy_gettext
@@ -219,8 +219,8 @@ def register_context(app: Flask) -> None:
         canonical_url=build_canonical_url,
         provider_name=lambda: settings().oidc_name if settings().offers_provider else "",
         money=write_money,
-        number=write_number,
-        percent=write_percent,
+        number=app.jinja_env.filters["decimalformat"],  # Flask-Babel's
+        percent=app.jinja_env.filters["percentformat"],
         desk_label=write_label,
         plan_name=lambda name: name_plan(PlanName(name)),
         write_beside=write_beside,
@@ -250,16 +250,6 @@ def register_context(app: Flask) -> None:
 def write_money(cents: int, currency: str = "EUR") -> str:
     """Return an amount as the page's language writes it: `4,99 €`."""
     return format_currency(cents / 100, currency.upper(), locale=_locale())
-
-
-def write_number(value: float) -> str:
-    """Return a number with the separators of the page's language."""
-    return format_decimal(value, locale=_locale())
-
-
-def write_percent(share: float) -> str:
-    """Return a share of 1 as a percentage."""
-    return format_percent(share, locale=_locale())
 
 
 def write_date(day: date, style: Style = "long") -> str:

@@ -4,12 +4,13 @@ from datetime import date, datetime
 from uuid import UUID
 
 from flask import current_app, url_for
+from flask_babel import format_decimal
 from markupsafe import Markup
 
 from api.admin.audit import shorten_email
 from api.models.user import Role
 from api.pages.area import Access
-from api.pages.context import write_date, write_moment, write_money, write_number
+from api.pages.context import write_date, write_moment, write_money
 from api.web.auth import current_identity
 from configs.world.plan import PlanName, name_plan
 
@@ -29,13 +30,13 @@ def format_cell(value: object) -> str:
     if isinstance(value, PlanName):
         return own(name_plan(value))
     if isinstance(value, int | float):
-        return write_number(value)
+        return str(format_decimal(value))
     return value if isinstance(value, Markup) else str(value)
 
 
 def write_seconds(*values: float | None) -> str:
     """Return lengths of time in seconds: `30 s · — · 45 s`."""
-    return " · ".join(NOTHING if each is None else f"{write_number(round(each))} s" for each in values)
+    return " · ".join(NOTHING if each is None else f"{format_decimal(round(each))} s" for each in values)
 
 
 def row(*parts: object) -> Markup:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from flask_babel import format_percent
 from markupsafe import Markup
 
 from api.admin.access import audited
@@ -36,7 +37,6 @@ from api.pages.admin.page_data import (
     render_page,
 )
 from api.pages.area import Access
-from api.pages.context import write_percent
 from api.pages.forms import Form
 from api.pages.words import CHANNEL_NAMES
 from api.prefectures.figure_schemas import compute_rate
@@ -153,7 +153,7 @@ def _show_rate(figure: DeliveryFigure) -> Cell:
     return (
         cells.NOTHING
         if rate is None
-        else cells.lines(write_percent(rate), cells.hint(figure.confirmed, "de", figure.tracked))
+        else cells.lines(format_percent(rate), cells.hint(figure.confirmed, "de", figure.tracked))
     )
 
 

@@ -1,5 +1,7 @@
 """Operators' pages of web hosts: the list, one host, and the orders to stop asking it and to ask it again."""
 
+from flask_babel import format_percent
+
 from api.admin.access import audited
 from api.admin.desk_orders import Reason, release_host, stop_host
 from api.admin.desks import WatchedDesk, count_waiting_people, list_host_desks
@@ -12,7 +14,6 @@ from api.pages.admin.incidents import COLUMNS as INCIDENT_COLUMNS
 from api.pages.admin.page_data import Block, Cell, Column, Facts, Table, render_page
 from api.pages.admin.words import REASON_TEXTS, count
 from api.pages.area import Access
-from api.pages.context import write_percent
 from configs.world.host_rule import HostRule
 from configs.world.prefecture import desks, desks_by_host, host_rules
 
@@ -49,7 +50,7 @@ add_list(
         Column("Site", lambda each: cells.link(each.host, "admin.show_host", host=each.host), "head"),
         Column("État", _show_state),
         Column("Guichets", "desks", "number"),
-        Column("Débit permis", lambda each: write_percent(each.state.budget_share), "number"),
+        Column("Débit permis", lambda each: format_percent(each.state.budget_share), "number"),
     ),
     empty="Aucun site n’est surveillé.",
 )
@@ -66,7 +67,7 @@ def show_host(host: str) -> str:
         forbidden = count_forbidden_desks(work.session, host)
     facts = [
         ("Guichets", found.desks),
-        ("Débit permis", write_percent(found.state.budget_share)),
+        ("Débit permis", format_percent(found.state.budget_share)),
         ("Repos de suite", found.state.rests_in_a_row),
         *_list_robots_facts(found, forbidden, waiting),
     ]
