@@ -111,8 +111,11 @@ def prove_identity(body: ProofBody) -> datetime:
         if not verify_password(body.password.get_secret_value(), user.password_hash, kept=kept):
             log.info("proof refused", because="wrong-proof", user=str(user.id))
             raise ApiError(403, "wrong-proof", "this is not the account's password")
-        if user.has_second_factor:
-            _require_code(user.id, body.code)
+        if user.has_second_factor and body.code is None:
+            raise ApiError(403, "code-needed", "the account has a second factor: send its `code` too")
+        if user.has_second_factor and not write_once(take_code, user.id, body.code or ""):
+            detail = "this code is wrong, or was used before: try the next one"
+            raise ApiError(403, "wrong-proof", detail)
     return write_once(service.note_proof, current_login_id())
 
 
@@ -135,14 +138,6 @@ def _find_challenged(text: str) -> User:
         raise ApiError(401, "challenge-over", "this challenge is too old: log in again")
     limit_codes(challenge.id, user)
     return user
-
-
-def _require_code(user_id: UUID, code: str | None) -> None:
-    if code is None:
-        raise ApiError(403, "code-needed", "the account has a second factor: send its `code` too")
-    fits = write_once(take_code, user_id, code)
-    if not fits:
-        raise ApiError(403, "wrong-proof", "this code is wrong, or was used before: try the next one")
 
 
 @dataclass(frozen=True, slots=True)

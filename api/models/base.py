@@ -8,7 +8,7 @@ stepped takes over no lease, and writes nothing that waits longer than it should
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -308,7 +308,8 @@ def replace_database_clock(source: Callable[[], datetime]) -> None:
 def _ask_clock(session: orm.Session | None) -> None:
     began = time.monotonic()
     try:
-        instant = session.connection().execute(_NOW).scalar_one() if session else _ask_clock_alone()
+        with nullcontext(session.connection()) if session else autocommit_connection() as connection:
+            instant: datetime = connection.execute(_NOW).scalar_one()
     except sa.exc.SQLAlchemyError:
         if session or not _clock_answers:
             raise
@@ -316,12 +317,6 @@ def _ask_clock(session: orm.Session | None) -> None:
     else:
         ended = time.monotonic()
         _clock_answers[:] = [_ClockAnswer(instant, (began + ended) / 2, ended)]
-
-
-def _ask_clock_alone() -> datetime:
-    with autocommit_connection() as connection:
-        instant: datetime = connection.execute(_NOW).scalar_one()
-        return instant
 
 
 class EncryptedText(sa.types.TypeDecorator[str]):

@@ -259,6 +259,11 @@ class Contact(Base):
         return read_subscription(self.address).is_of_former_key(settings().vapid_public_key)
 
     @property
+    def addresses(self) -> list[str]:
+        """Its address, the one that waits and the one that it had lately."""
+        return [each for each in (self.address, self.new_address, self.former_address) if each]
+
+    @property
     def reachable(self) -> bool:
         """Whether a slot alert may be sent there: verified, enabled, not bounced, not unsubscribed."""
         return self.enabled and self.verified_at is not None and self.state is ContactState.OK

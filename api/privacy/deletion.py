@@ -34,8 +34,9 @@ from configs.ground.clock import clock
 from configs.world.plan import PlanName
 
 
-def list_losses(session: Session, user_id: UUID, now: datetime) -> list[LostPlan]:
+def list_losses(session: Session, user_id: UUID) -> list[LostPlan]:
     """Return the plans that run now or later, each with the cents that its time left cost."""
+    now = clock()
     running = (
         sa.select(Grant.plan, sa.func.max(Grant.ends_at))
         .where(Grant.user_id == user_id, Grant.ends_at > now)
@@ -105,11 +106,6 @@ def _list_notices(session: Session, user_id: UUID) -> Iterator[tuple[Subscriptio
             yield contract, notice
 
 
-def read_losses(session: Session, user_id: UUID) -> list[LostPlan]:
-    """Return the plans that a user would lose by deleting the account now."""
-    return list_losses(session, user_id, clock())
-
-
 def delete_account(session: Session, user_id: UUID, *, understood: bool, repeated: bool = False) -> str:
     """Delete an account, cancel its subscription and write the last mail.
 
@@ -125,7 +121,7 @@ def delete_account(session: Session, user_id: UUID, *, understood: bool, repeate
     if user is None:
         raise ApiError(401, "token-revoked", "this account is deleted")
     now = clock()
-    _check(session, user, now, understood=understood)
+    _check(session, user, understood=understood)
     back = 0 if repeated else apply_notices(session, user_id, now)
     renewed = _end_subscriptions(session, user_id, now)
     keep_customers(session, user_id, user.stripe_customer_id)
@@ -164,14 +160,14 @@ def lock_account(session: Session, user_id: UUID) -> User | None:
     return user
 
 
-def _check(session: Session, user: User, now: datetime, *, understood: bool) -> None:
+def _check(session: Session, user: User, *, understood: bool) -> None:
     if user.role.is_operator:
         detail = "an operator's account acts for others: have an admin make it a plain one first"
         raise ApiError(409, "operator", detail)
     if (owned := find_owned_alone(session, user.id)) and owned.ends_at is None:
         detail = "your organisation has no other owner: make another member one, or end it, first"
         raise ApiError(409, "last-owner", detail)
-    lost = list_losses(session, user.id, now)
+    lost = list_losses(session, user.id)
     if lost and not understood:
         detail = (
             "a plan runs, and `lost` says what ends with it: to get money back, withdraw from the contract or cancel "
@@ -234,15 +230,7 @@ def _release_mails(session: Session, user_id: UUID) -> None:
 def _list_addresses(session: Session, user: User) -> set[str]:
     """Return the user's e-mail addresses, folded: the account's, the one before, and one that waits."""
     contacts = session.scalars(sa.select(Contact).where(Contact.user_id == user.id)).all()
-    known = {
-        user.email,
-        *(
-            text
-            for each in contacts
-            for text in (each.address, each.new_address, each.former_address)
-            if text
-        ),
-    }
+    known = {user.email, *(text for each in contacts for text in each.addresses)}
     return {fold_address(each) for each in known if "@" in each}
 
 

@@ -88,18 +88,14 @@ def open_file(export: Export | None) -> bytes:
         return decrypt_file(export.file_key, stored)
     except (NoBlob, DecryptionFailed) as error:
         log.error("the file of an export is lost", export=str(export.id), because=type(error).__name__)  # noqa: TRY400 -- that says it all
-        _drop(export)
+        same = (Export.id == export.id, Export.attempts == export.attempts)
+        with session() as s:
+            s.execute(sa.delete(Export).where(*same))
         raise not_found("export any more: ask for another one") from None
     except StoreAway as error:
         log.error("an export cannot be read", because=str(error))  # noqa: TRY400 -- the store says it all
         headers = {"Retry-After": "60"}
         raise ApiError(503, "unavailable", "the store does not answer: try again", headers=headers) from None
-
-
-def _drop(export: Export) -> None:
-    with session() as s:
-        same = (Export.id == export.id, Export.attempts == export.attempts)
-        s.execute(sa.delete(Export).where(*same))
 
 
 def name_file(export_id: UUID, attempt: int) -> str:

@@ -13,7 +13,7 @@ from api.pages.area import Access, Area
 from api.pages.cookies import drop_login, lead_to
 from api.pages.forms import INVALID, Form, Texts
 from api.privacy.access import DeletionWish, delete_signed_in
-from api.privacy.deletion import read_losses
+from api.privacy.deletion import list_losses
 from api.privacy.exports import open_file, read_export, start_export
 from api.web.auth import current_identity, current_user_id
 from api.web.public_answers import send_export
@@ -85,6 +85,6 @@ def delete_account() -> ResponseReturnValue:
 
 
 def _render_deletion(form: Form[DeletionWish]) -> str:
-    lost = read_once(read_losses, current_user_id())
+    lost = read_once(list_losses, current_user_id())
     zone = current_identity().time_zone
     return render_template("personal_data/deletion.html", form=form, lost=lost, zone=zone)

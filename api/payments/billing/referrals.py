@@ -247,12 +247,7 @@ def _list_addresses(session: Session, user_id: UUID) -> set[str]:
     """Return the mailboxes, by one name each, and numbers of a user, also those that wait or were left lately."""
     by_address = Contact.channel.in_((Channel.EMAIL, Channel.SMS))
     mine = sa.select(Contact).where(Contact.user_id == user_id, by_address)
-    return {
-        name_mailbox(text)
-        for each in session.scalars(mine)
-        for text in (each.address, each.new_address, each.former_address)
-        if text
-    }
+    return {name_mailbox(text) for each in session.scalars(mine) for text in each.addresses}
 
 
 def _count_given(session: Session, user_id: UUID) -> int:

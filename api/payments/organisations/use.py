@@ -36,14 +36,9 @@ class Use:
     floor: int
 
     @property
-    def people_cents(self) -> int:
-        """The sum of what each person costs."""
-        return sum(each.cents for each in self.people)
-
-    @property
     def net(self) -> int:
         """What the period costs."""
-        return self.people_cents - self.steps + self.floor
+        return sum(each.cents for each in self.people) - self.steps + self.floor
 
 
 def read_use(session: Session, organisation: Organisation, starts: datetime, ends: datetime) -> Use:

@@ -220,7 +220,7 @@ def test_what_a_waiting_cancellation_pays_back_is_named_and_an_operator_reads_wh
     lost = LostPlan(
         plan=PlanName.URGENCE_TOTAL, ends_at=clock(), amount=0, refund=1799, currency="eur", renews=False
     )
-    monkeypatch.setattr(personal_data, "read_losses", lambda *_: [lost])
+    monkeypatch.setattr(personal_data, "list_losses", lambda *_: [lost])
     page = camille.get("/donnees/suppression")
     assert "17,99\xa0€ vous sont remboursés" in page.text
     assert "Renoncer ou résilier d’abord" not in page.text
