@@ -32,14 +32,14 @@ class UserQuery(PageQuery):
     role: Role | None = None
 
 
-def _check_whole(text: str) -> str:
-    return email_address(text) if "@" in text else text
-
-
 class UserSearch(Body):
     """Search by a whole address, a phone number, or the number of an order: a part would let operators read them."""
 
-    wanted: Annotated[Text, Field(min_length=6, max_length=255), AfterValidator(_check_whole)]
+    wanted: Annotated[
+        Text,
+        Field(min_length=6, max_length=255),
+        AfterValidator(lambda text: email_address(text) if "@" in text else text),
+    ]
 
 
 class UserDetails(Account):

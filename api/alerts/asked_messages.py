@@ -9,8 +9,7 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from api.alerts.answer_matches import AnnouncedMatch, list_announced
-from api.alerts.answers import StoredAnswer, read_answers, store_answers
+from api.alerts.answers import AnnouncedMatch, StoredAnswer, list_announced, read_answers, store_answers
 from api.alerts.schemas import FoundAppointment
 from api.alerts.targets import get_prefecture_id
 from api.ground.errors import ApiError

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import INT8RANGE
 from sqlalchemy.orm import Session, aliased
 
-from api.alerts.answer_matches import list_announced
+from api.alerts.answers import list_announced
 from api.models.base import is_any_of
 from api.models.desk import Source
 from api.models.notification import Match

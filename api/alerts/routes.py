@@ -9,12 +9,9 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from api.alerts import service
-from api.alerts.answer_matches import find_matches_of_alert
-from api.alerts.answers import store_answers
-from api.alerts.appointment_reminders import choose_channels, move_reminders
-from api.alerts.appointments import close_as_found, get_appointment
+from api.alerts.answers import find_matches_of_alert, store_answers
+from api.alerts.appointments import choose_channels, close_as_found, get_appointment, move_reminders
 from api.alerts.channel_tests import write_test
-from api.alerts.edits import change_alert
 from api.alerts.queries import read_alert, read_alert_page, read_own_alert
 from api.alerts.schemas import (
     AlertAnswer,
@@ -26,6 +23,7 @@ from api.alerts.schemas import (
     Reminders,
     SentTest,
 )
+from api.alerts.service import change_alert
 from api.ground.errors import not_found
 from api.ground.schemas import Answer, Body, IdPath
 from api.models.answer import AnswerValue, AnswerVia

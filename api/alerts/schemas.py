@@ -32,10 +32,6 @@ _MOST = 50  # entries of a list: more than any prefecture has
 _FARTHEST = dt.timedelta(days=3 * 366)  # of an appointment, before or after now
 
 
-def _as_list(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _require_format(example: str) -> BeforeValidator:
     """Return a validator that refuses what pydantic would guess: a number as a unix time, an hour with seconds."""
 
@@ -58,7 +54,9 @@ Hour = Annotated[
 Day = Annotated[dt.date, _require_format("2026-03-31")]
 Weekday = Annotated[int, Field(ge=1, le=7, strict=True), INTEGRAL]
 Procedures = Annotated[
-    list[Procedure], BeforeValidator(_as_list), AfterValidator(lambda found: sorted(set(found)))
+    list[Procedure],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    AfterValidator(lambda found: sorted(set(found))),
 ]
 PrefectureId = Annotated[str, Field(max_length=100, examples=["bobigny_93"])]
 DeskIds = list[Annotated[str, Field(max_length=200)]]

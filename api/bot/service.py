@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import lock_user
-from api.alerts.answer_matches import AnnouncedMatch, list_announced, list_together
-from api.alerts.answers import FINAL, store_answers
+from api.alerts.answers import FINAL, AnnouncedMatch, list_announced, list_together, store_answers
 from api.alerts.notifications.own_looks import list_reported_desks
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.bot.updates import (

@@ -23,11 +23,10 @@ _DRAWN_BY_FORMAT = {"date", "date-time", "uuid"}
 T = TypeVar("T")
 
 
-def _read_integer(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-INTEGRAL = BeforeValidator(_read_integer)  # of a strict integer: 3.0 is one too, as in JSON schemas
+# Of a strict integer: 3.0 is one too, as in JSON schemas
+INTEGRAL = BeforeValidator(
+    lambda value: int(value) if isinstance(value, float) and value.is_integer() else value
+)
 Flag = Annotated[bool, Field(strict=True)]
 
 

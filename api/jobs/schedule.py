@@ -19,7 +19,7 @@ import notifier
 from api.accounts.service import write_to_admins
 from api.admin import announcements
 from api.admin.health import dead_mans_switch, watch
-from api.alerts import appointment_reminders, appointments, false_alarms, plan_limits
+from api.alerts import appointments, false_alarms, plan_limits
 from api.alerts.notifications import weekly_summaries
 from api.auth import factor_end
 from api.ground import alarms
@@ -313,7 +313,7 @@ check_promises = _mails(self_checks.tell_broken_promises, "check_promises", at_h
 bill_organisations = _job(bills.bill_organisations, every=5 * MINUTE, queue=PAYMENTS)
 tell_plan_ends = _mails(plan_ends.tell_plan_ends, every=MINUTE)
 remind_of_appointments = _mails(
-    appointment_reminders.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True
+    appointments.write_due_reminders, "remind_of_appointments", every=MINUTE, until_none=True
 )
 ask_how_it_went = _mails(appointments.ask_how_it_went, every=HOUR, until_none=True)
 # On Mondays at 8:00 of their readers' time zones

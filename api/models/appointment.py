@@ -33,7 +33,7 @@ class Appointment(Base):
     place: Mapped[str | None]
     first_reminder_at: Mapped[datetime | None]
     last_reminder_at: Mapped[datetime | None]
-    # By which channel each comes; null: as USUAL_CHANNELS of api/alerts/appointment_reminders.py says.
+    # By which channel each comes; null: as USUAL_CHANNELS of api/alerts/appointments.py says.
     first_channel: Mapped[Channel | None] = mapped_column(enum_column(Channel, "first_channel"))
     last_channel: Mapped[Channel | None] = mapped_column(enum_column(Channel, "last_channel"))
     may_ask: Mapped[bool] = mapped_column(default=False, server_default=sa.false())

@@ -12,8 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import lock_user
-from api.alerts.answer_matches import find_matches_of_alert
-from api.alerts.answers import store_answers
+from api.alerts.answers import find_matches_of_alert, store_answers
 from api.alerts.appointments import close_as_found
 from api.alerts.health_consent import erase_health_texts, list_revealing
 from api.alerts.schemas import FoundAppointment, NewAlert, Voice

@@ -6,8 +6,8 @@ from uuid import UUID
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from api.alerts.edits import change_alert
 from api.alerts.schemas import AlertChange, FoundAppointment, Limits, NewAlert
+from api.alerts.service import change_alert
 from api.ground.paging import PageQuery
 from api.ground.schemas import Answer, Body, Flag, IdPath
 from api.models.organisation_access import KeyScope

@@ -1,8 +1,8 @@
-"""Reads of the advice for a wish: a procedure at a prefecture."""
+"""Reads of the advice for a wish: how the desks of a procedure are watched, and how often slots open there."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,18 +14,19 @@ from api.ground.cache import answer_cache
 from api.ground.schemas import PlanAnswer
 from api.models.check import CheckDay
 from api.models.slot import GoneReason, SlotRow, is_from_check
-from api.models.watchability import Standings, read_standings
+from api.models.watchability import Standing, Standings, find_slightest, read_standings
 from api.outlook.schemas import (
     HeatCell,
     OpeningHistory,
+    OpeningRecord,
     OtherPlace,
     Outlook,
     OutlookDesk,
     PlanOffer,
     ReleaseTime,
     UnwatchedAnswer,
+    WatchFacts,
 )
-from api.outlook.watch_facts import HISTORY_SECONDS, PERIOD, REAL_ENDS, read_watch_facts
 from api.prefectures.answer_figures import read_desk_rates
 from api.prefectures.detections import get_public_cutoff
 from api.prefectures.figure_schemas import AnswerRates
@@ -35,6 +36,80 @@ from configs.ground.clock import clock
 from configs.world.desk import Desk, Procedure
 from configs.world.plan import PlanName, plans
 from configs.world.prefecture import Prefecture, prefectures
+
+_PERIOD = timedelta(days=90)
+_HISTORY_SECONDS = 600.0  # 90 days change little in that time
+# The other reasons say when we stopped looking, not when the slot went.
+_REAL_ENDS = (GoneReason.TAKEN, GoneReason.PAST)
+_WEEK = 7
+_WEEKS = _PERIOD.days // _WEEK
+_WATCHED_DAYS = 5  # of a week that counts as watched
+
+
+def read_watch_facts(session: Session, standings: Iterable[Standing]) -> WatchFacts | None:
+    """Return what is known of desks that a person may wait for together; None without any.
+
+    Where some of them are watched, what opened is theirs, and the interval is that of the slowest.
+    """
+    about = list(standings)
+    best = find_slightest(about)
+    if best is None:
+        return None
+    seen = [each for each in about if each.is_watchable]
+    feasible = [each.state.feasible_seconds for each in seen if each.state and each.state.feasible_seconds]
+    return WatchFacts.of_row(
+        best,
+        is_overloaded=any(each.is_overloaded for each in seen),
+        feasible_interval=max(feasible, default=None),
+        record=_keep_record(session, sorted(each.desk.id for each in seen)),
+    )
+
+
+def _keep_record(session: Session, ids: Sequence[str]) -> OpeningRecord:
+    def build() -> bytes:
+        return read_opening_record(session, ids).model_dump_json(by_alias=True).encode()
+
+    kept = answer_cache().get(f"opened:{' '.join(ids)}", build, _HISTORY_SECONDS)
+    return OpeningRecord.model_validate_json(kept.body)
+
+
+def read_opening_record(session: Session, ids: Sequence[str]) -> OpeningRecord:
+    """Return how often slots of these desks opened in ninety days, told with the delay of all public pages."""
+    ends = get_public_cutoff()
+    begins = ends - _PERIOD
+    mine = sa.and_(SlotRow.desk_id.in_(ids), SlotRow.opened_at.between(begins, ends), is_from_check(SlotRow))
+    day = sa.cast(sa.func.timezone("UTC", SlotRow.opened_at), sa.Date)
+    times = sa.func.count(sa.distinct(sa.tuple_(SlotRow.desk_id, SlotRow.opened_at)))
+    # A place that is "open" counts again when its hours are shown: as one opening at most.
+    shown = SlotRow.gone_reason.is_distinct_from(GoneReason.SUPERSEDED)
+    opened = session.execute(sa.select(day, times, sa.func.count()).where(mine, shown).group_by(day)).all()
+    lives, life = session.execute(_select_lives().where(mine, SlotRow.gone_at <= ends)).one()
+    watched = sa.select(CheckDay.day).where(
+        CheckDay.desk_id.in_(ids), CheckDay.proven > 0, CheckDay.day >= begins.date()
+    )
+    proven = Counter(_number_week(each, ends.date()) for each in set(session.scalars(watched)))
+    weeks = {week for week, days in proven.items() if week in range(_WEEKS) and days >= _WATCHED_DAYS}
+    return OpeningRecord(
+        openings=sum(number for _, number, _ in opened),
+        slots=sum(number for *_, number in opened),
+        lives=lives,
+        median_life=life,
+        watched_weeks=len(weeks),
+        opened_weeks=len(weeks & {_number_week(each, ends.date()) for each, *_ in opened}),
+    )
+
+
+def _select_lives(*key: Any) -> sa.Select[*tuple[Any, ...]]:
+    """Return the query for how many slots were taken or past, and the median of the seconds that they were open."""
+    seconds = sa.extract("epoch", SlotRow.gone_at - SlotRow.opened_at)
+    median = sa.cast(sa.func.percentile_cont(0.5).within_group(seconds), sa.Float)
+    return sa.select(*key, sa.func.count(), median).where(SlotRow.gone_reason.in_(_REAL_ENDS))
+
+
+def _number_week(day: date, today: date) -> int:
+    """Return how many whole weeks before yesterday a day lies; -1 for today, which is not over."""
+    return ((today - day).days - 1) // _WEEK
+
 
 _MOST_PLACES = 5
 # What may be asked for in any department; the rest is bound to where a person lives.
@@ -46,7 +121,7 @@ _Histories = TypeAdapter(dict[str, OpeningHistory])
 def read_opening_histories(session: Session, desks: Sequence[Desk]) -> dict[str, OpeningHistory]:
     """Return by id how often slots of these desks opened. They are of one prefecture, and so of one time zone."""
     ends = get_public_cutoff()
-    begins = ends - PERIOD
+    begins = ends - _PERIOD
     if not desks:
         return {}
     ids = [desk.id for desk in desks]
@@ -90,10 +165,7 @@ def _read_cells(session: Session, opened: sa.ColumnElement[bool], zone: str) -> 
 def _read_lives(
     session: Session, opened: sa.ColumnElement[bool], ends: datetime
 ) -> dict[str, dict[str, Any]]:
-    seconds = sa.extract("epoch", SlotRow.gone_at - SlotRow.opened_at)
-    median = sa.cast(sa.func.percentile_cont(0.5).within_group(seconds), sa.Float)
-    query = sa.select(SlotRow.desk_id, sa.func.count(), median).where(opened, is_from_check(SlotRow))
-    over = query.where(SlotRow.gone_at <= ends, SlotRow.gone_reason.in_(REAL_ENDS))
+    over = _select_lives(SlotRow.desk_id).where(opened, is_from_check(SlotRow), SlotRow.gone_at <= ends)
     rows = session.execute(over.group_by(SlotRow.desk_id))
     return {key: {"lives": number, "median_life": life} for key, number, life in rows}
 
@@ -151,7 +223,7 @@ def _read_histories(
     def build() -> bytes:
         return _Histories.dump_json(read_opening_histories(session, desks))
 
-    kept = answer_cache().get(f"openings:{place.id}:{procedure}", build, HISTORY_SECONDS)
+    kept = answer_cache().get(f"openings:{place.id}:{procedure}", build, _HISTORY_SECONDS)
     return _Histories.validate_json(kept.body)
 
 

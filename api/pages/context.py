@@ -187,7 +187,7 @@ class SentenceTag(Extension):
     tags = {"trans"}  # noqa: RUF012 -- as Jinja declares it
     priority = 200  # in place of the tag that it reads by
 
-    def parse(self, parser: Parser) -> nodes.Node:  # noqa: D102 -- Jinja's
+    def parse(self, parser: Parser) -> nodes.Node:
         read = self.environment.extensions[InternationalizationExtension.identifier].parse(parser)
         body = read if isinstance(read, list) else [read]
         write = nodes.Call(nodes.Name("write_beside", "load"), [], [], None, None)

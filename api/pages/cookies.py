@@ -111,7 +111,6 @@ def write_token_field() -> Markup:
 
 
 def create_token() -> str:
-    """Return the token for a form of this page."""
     if token := g.get("login_form_token"):  # of a login that this request opened
         return str(token)
     if g.get("page_user"):
@@ -239,7 +238,9 @@ def owns_form_token(user_id: UUID, token: str) -> bool:
 
 
 def send_login(response: Response) -> Response:
-    """Set or delete the cookies as this request asked for."""
+    """Set or delete the cookies as this request asked for; no public page has any."""
+    if g.get("access", "public") == "public":
+        return response
     if tokens := g.get("new_tokens"):
         set_access_cookies(response, tokens.access, max_age=int(settings().access_token_seconds))
         set_refresh_cookies(response, tokens.refresh, max_age=g.login_lasts)

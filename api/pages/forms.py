@@ -122,7 +122,7 @@ class Form(Generic[M]):
             self._value = self.model.model_validate(data)
         except ValidationError as error:
             for each in error.errors(include_input=False, include_url=False):
-                self.add_error(_join(each["loc"]), each["type"], each.get("ctx"))
+                self.add_error(".".join(map(str, each["loc"])), each["type"], each.get("ctx"))
 
     @property
     def value(self) -> M:
@@ -164,7 +164,6 @@ class Form(Generic[M]):
             return None
 
     def id_of(self, name: str) -> str:
-        """Return the id of a field's element."""
         return "f-" + re.sub(r"[^\w]+", "-", name).strip("-")
 
     def _find_name(self, path: str) -> str:
@@ -271,7 +270,3 @@ def _find_model(annotation: Any) -> type[BaseModel] | None:
 
 def _is_secret(name: str, annotation: Any) -> bool:
     return SecretStr in _list_kinds(annotation) or name in ("code", "challenge", "token", "setup")
-
-
-def _join(parts: tuple[int | str, ...]) -> str:
-    return ".".join(str(part) for part in parts)

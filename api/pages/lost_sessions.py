@@ -154,7 +154,7 @@ def register_lost_sessions(app: Flask) -> None:
     app.register_error_handler(LoginNeeded, _ask_login)
     app.register_error_handler(ProofNeeded, _ask_proof)
     app.register_error_handler(FormRefused, _ask_again)
-    app.after_request(_send_cookies)
+    app.after_request(send_login)
     use_error_pages(app, wants_page, render_error)
 
 
@@ -187,12 +187,6 @@ def _ask_again(_: FormRefused) -> ResponseReturnValue:
 
 def _is_secret(name: str) -> bool:
     return any(each in name.lower() for each in _SECRET)
-
-
-def _send_cookies(response: Response) -> Response:
-    if "access" in g and g.access != "public":
-        send_login(response)
-    return response
 
 
 _KNOWN = {403, 404, 410, 429, 500, 503}

@@ -138,7 +138,12 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
     """Return what is switched on, and when messages leave."""
     user = session.get_one(User, user_id)
     contacts = index_contacts(user.contacts)
-    states = {group.value: _read_group(group, contacts) for group in CHANNELS}
+    states = {
+        group.value: GroupState(
+            **{each.value: _is_on(group, each, contacts.get(each)) for each in CONTACT_CHANNELS}
+        )
+        for group in CHANNELS
+    }
     return NotificationState(
         groups=GroupStates(**states),
         quiet_hours=_read_quiet_hours(user),
@@ -150,10 +155,6 @@ def read_preferences(session: Session, user_id: UUID) -> NotificationState:
         may_be_asked=user.may_be_asked,
         **read_flags(contacts),
     )
-
-
-def _read_group(group: MessageGroup, contacts: Mapping[Channel, Contact]) -> GroupState:
-    return GroupState(**{each.value: _is_on(group, each, contacts.get(each)) for each in CONTACT_CHANNELS})
 
 
 def _is_on(group: MessageGroup, channel: Channel, contact: Contact | None) -> bool | None:

@@ -32,7 +32,6 @@ _TEXTS: Texts = {
 
 @area.page(_RULE, Access.PERSONAL)
 def ask_candidate(id: str) -> str:
-    """Show the field for an address."""
     return _render(_find(id), Form(NewCandidate))
 
 

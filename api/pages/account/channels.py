@@ -69,7 +69,6 @@ class PhoneForm(Body):
 
 
 def read_channels() -> dict[str, Any]:
-    """Return the channels of who is signed in."""
     with autocommit_session() as s:
         account = read_account(s, current_user_id())
         mailbox = ensure_found(find_mailbox(s, current_user_id()), "mailbox")
@@ -116,13 +115,11 @@ def read_device_form() -> Form[NewDevice]:
 
 @area.page("/canaux", Access.PERSONAL)
 def show_channels() -> str:
-    """Show each channel with its state."""
     return _render_channels()
 
 
 @area.action("/canaux/choix", Access.PERSONAL)
 def change_flags() -> ResponseReturnValue:
-    """Switch channels on or off."""
     form = Form.read(NotificationFlags)
     changes = NotificationChanges.model_validate(form.value.model_dump(by_alias=True))
     write_once(change_notifications, current_user_id(), changes)
@@ -138,7 +135,6 @@ def restart_mails() -> ResponseReturnValue:
 
 @area.action("/canaux/numero", Access.PROVEN)
 def send_phone_code() -> ResponseReturnValue:
-    """Send the code that proves a number."""
     form = Form.read(PhoneForm, PHONE_TEXTS)
     form.submit(lambda wish: _change(ProfileChange(phone=wish.phone)), "phone")
     if form.errors:
@@ -150,7 +146,6 @@ def send_phone_code() -> ResponseReturnValue:
 
 @area.action("/canaux/code-sms", Access.PERSONAL)
 def take_phone_code() -> ResponseReturnValue:
-    """Confirm the number by the code of the SMS."""
     form = Form.read(CodeOfPhone, CODE_TEXTS)
     form.submit(lambda typed: confirm_number(current_user_id(), typed.code), "code")
     if not form.errors:
@@ -162,7 +157,6 @@ def take_phone_code() -> ResponseReturnValue:
 
 @area.action("/canaux/sans-numero", Access.PERSONAL)
 def remove_phone() -> ResponseReturnValue:
-    """Remove the number."""
     _change(ProfileChange(phone=None))
     return lead_to("channels.show_channels", _("Votre numéro est retiré."))
 
@@ -193,7 +187,6 @@ def poll_telegram() -> Response:
 
 @area.action("/canaux/telegram/confirmer", Access.PERSONAL)
 def link_telegram() -> ResponseReturnValue:
-    """Link the chat that pressed Start."""
     try:
         link_chat(current_user_id())
     except ApiError as error:
@@ -205,7 +198,6 @@ def link_telegram() -> ResponseReturnValue:
 
 @area.action("/canaux/telegram/retirer", Access.PERSONAL)
 def unlink_telegram() -> ResponseReturnValue:
-    """Unlink the chat."""
     _change(ProfileChange(telegram=None))
     return lead_to("channels.show_channels", _("Telegram est retiré."))
 

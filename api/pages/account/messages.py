@@ -64,6 +64,9 @@ _WITHHELD = {
     "erased": _l("Son texte est effacé : nous ne gardons les textes que 90 jours."),
     "unavailable": _l("Nous n’avons pas son texte : il a été effacé, ou son envoi a été interrompu."),
 }
+_UNCONFIRMED = _l(
+    "Le service d’envoi l’a pris, puis n’a rien confirmé. Regardez aussi parmi les indésirables."
+)
 _CHANNELS = ("channels.show_channels", _l("Vérifier mes canaux"))
 _ALERTS = ("dashboard.show_dashboard", _l("Voir mes alertes"))
 _ACTIONS: Mapping[Reason, tuple[str, LazyString]] = {
@@ -128,7 +131,7 @@ def _describe(message: OwnMessage) -> dict[str, Any]:
         "tone": tone,
         "state": state,
         "at": message.sent_at or message.created_at,
-        "why": message.error_msg or _explain(message.status),
+        "why": message.error_msg or (_UNCONFIRMED if message.status is State.NO_RECEIPT else None),
         "withheld": _explain_content(message),  # why its text is not shown
         # Which desk it is about, of one without a text
         "desk": _name_desk(message) if _has_no_text_yet(message) else None,
@@ -154,12 +157,6 @@ def _name_desk(message: OwnMessage) -> str | None:
     """Return what messages call the desk."""
     desk = desks().get(message.metadata.desk_id or "")
     return desk.message_label if desk else None
-
-
-def _explain(state: State) -> LazyString | None:
-    if state is not State.NO_RECEIPT:
-        return None
-    return _l("Le service d’envoi l’a pris, puis n’a rien confirmé. Regardez aussi parmi les indésirables.")
 
 
 def _find_action(message: OwnMessage) -> tuple[str, LazyString] | None:
@@ -195,7 +192,6 @@ def count_title(unread: int) -> str:
 
 @area.page("/messages", Access.PERSONAL)
 def show_messages() -> str:
-    """List the messages, the newest first."""
     return render_template(
         "messages/messages.html",
         view=read_messages(),

@@ -104,7 +104,6 @@ def change_settings() -> ResponseReturnValue:
 
 @area.action("/organisation/contrat", Access.PERSONAL)
 def accept_newest_contract() -> ResponseReturnValue:
-    """Accept the contract."""
     return _submit(Acceptance, accept_contract, _("Le contrat est accepté."))
 
 
@@ -117,7 +116,6 @@ def invite() -> ResponseReturnValue:
 
 @area.action("/organisation/membres/<uuid:id>", Access.PERSONAL)
 def edit_member(id: UUID) -> ResponseReturnValue:
-    """Change a member's role."""
     return _submit(NewRole, lambda s, caller, wish: change_role(s, caller, id, wish), _("C’est enregistré."))
 
 
@@ -129,7 +127,6 @@ def change_hours() -> ResponseReturnValue:
 
 @area.action("/organisation/membres/<uuid:id>/fin", Access.PERSONAL)
 def remove_member(id: UUID) -> ResponseReturnValue:
-    """End a membership or an invitation."""
     done = _("C’est terminé : l’accès a pris fin.")
     return _submit(Press, lambda s, caller, _wish: end_member(s, caller, id), done)
 

@@ -170,7 +170,6 @@ def _with_emptied(wish: PersonChange) -> PersonChange:
 
 @area.page("/organisation/people", Access.PERSONAL)
 def show_people() -> str:
-    """Show the table of people, by its filters."""
     return _render_table(Form(NewPerson, {"language": "fr"}))
 
 
@@ -237,7 +236,6 @@ def import_file() -> ResponseReturnValue:
 
 @area.page("/organisation/people.csv", Access.PERSONAL)
 def send_people() -> Response:
-    """Send the people of the organisation as a file."""
     with as_caller() as (s, caller):
         content = export_people(s, caller)
     named = {"Content-Disposition": 'attachment; filename="personnes.csv"'}

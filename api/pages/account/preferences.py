@@ -93,7 +93,6 @@ class ProfileSettings(Body):
 
 @area.page("/profil", Access.PERSONAL)
 def show_profile() -> str:
-    """Show the profile."""
     return _render_profile()
 
 
@@ -125,7 +124,6 @@ def show_new_email(token: str) -> str:
 
 @area.action("/profil/nouvelle-adresse/<token>", Access.PERSONAL)
 def take_new_email(token: str) -> ResponseReturnValue:
-    """Move the account to its new address."""
     change = write_once(confirm_address, token, current_user_id())
     if change.contact is None:
         return lead_to("preferences.show_new_email", token=token)
@@ -146,13 +144,11 @@ def change_settings() -> ResponseReturnValue:
 
 @area.page("/preferences", Access.PERSONAL)
 def show_messages() -> str:
-    """Show which messages arrive where, and when."""
     return _render_messages()
 
 
 @area.action("/preferences", Access.PERSONAL)
 def change_messages() -> ResponseReturnValue:
-    """Change which messages arrive where, and when."""
     form = Form.read(MessageSettings, MESSAGE_TEXTS)
     if form.errors:
         return _render_messages(form), INVALID

@@ -63,7 +63,6 @@ def make_key() -> ResponseReturnValue:
 
 @area.action("/organisation/programmes/cles/<uuid:id>/fin", Access.PROVEN)
 def end_key(id: UUID) -> ResponseReturnValue:
-    """End a key."""
     return _press(programs.end_key, id, _("La clé ne vaut plus rien."))
 
 
@@ -75,7 +74,6 @@ def make_webhook() -> ResponseReturnValue:
 
 @area.action("/organisation/programmes/webhooks/<uuid:id>/fin", Access.PROVEN)
 def end_webhook(id: UUID) -> ResponseReturnValue:
-    """End a webhook."""
     return _press(programs.end_webhook, id, _("Ce webhook ne reçoit plus rien."))
 
 

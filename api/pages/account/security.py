@@ -66,7 +66,6 @@ def end_login(id: UUID) -> ResponseReturnValue:
 
 @area.action("/securite/autres-connexions", Access.PERSONAL)
 def end_others() -> ResponseReturnValue:
-    """End all logins but this one."""
     write_once(end_other_logins, current_user_id(), current_login_id())
     return lead_to("security.show_security", _("Toutes les autres connexions sont terminées."))
 
@@ -94,7 +93,6 @@ def ask_provider() -> ResponseReturnValue:
 
 @area.action("/securite/sans-fournisseur", Access.PROVEN)
 def unlink_provider() -> ResponseReturnValue:
-    """End the sign-in by the provider."""
     write_once(openid.unlink_provider, current_user_id())
     return lead_to("security.show_security", _("Ce n’est plus lié."))
 
@@ -143,7 +141,6 @@ def renew_codes() -> ResponseReturnValue:
 
 @area.action("/securite/sans-application", Access.PROVEN)
 def remove_factor() -> ResponseReturnValue:
-    """Remove the second factor with its recovery codes."""
     with session() as s:
         remove_second_factor(s.get_one(User, current_user_id(), with_for_update={"key_share": True}))
     return lead_to("security.show_security", _("Le second facteur est retiré."))

@@ -157,7 +157,6 @@ def _link(user_id: str, answer: openid.ProviderAnswer) -> ResponseReturnValue:
 
 @area.action("/logout", Access.PERSONAL, unconfirmed=True)
 def sign_out() -> ResponseReturnValue:
-    """End this login."""
     write_once(end_login, current_login_id(), EndedBecause.LOGGED_OUT)
     drop_login()
     return lead_to("sign_in.show_sign_in", _("Vous êtes déconnecté."))

@@ -73,10 +73,6 @@ def _show_replay(event: StripeEvent) -> Cell:
     return cells.link("Appliquer de nouveau", "admin.ask_replay_event", event.id, id=event.id)
 
 
-def _show_object(event: StripeEvent) -> Cell:
-    return cells.lines(cells.code(event.object_id), event.object_type and cells.hint(event.object_type))
-
-
 def _show_type(event: StripeEvent) -> Cell:
     return Markup('<span dir="ltr">{}</span>').format(
         cells.lines(event.type, cells.hint(cells.code(event.id)))
@@ -104,7 +100,13 @@ add_list(
     ),
     columns=(
         Column("Événement", _show_type, "head"),
-        Column("Objet", _show_object, "code"),
+        Column(
+            "Objet",
+            lambda each: cells.lines(
+                cells.code(each.object_id), each.object_type and cells.hint(each.object_type)
+            ),
+            "code",
+        ),
         Column("Reçu", _show_received),
         Column("État", _show_state),
         Column("Action", _show_replay),
@@ -288,7 +290,6 @@ def send_totals() -> Response:
 
 @area.page("/admin/paiements/journal.txt", Access.OPERATOR)
 def send_sales_journal() -> Response:
-    """Send the sales journal of these days, for accounting software."""
     form = Form.read_query(TotalsQuery)
     if form.errors:
         raise not_found(f"{request.path} of these days")

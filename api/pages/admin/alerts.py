@@ -104,7 +104,6 @@ add_list(
 
 @area.page(_ONE, Access.OPERATOR)
 def show_alert(id: UUID) -> str:
-    """Show one alert and how well it is served."""
     with audited("alert.view", "alert", id) as work:
         row_of_alert = get_alert(work.session, id)
         alert = read_alert(work.session, row_of_alert)
@@ -258,7 +257,6 @@ _SLOT_COLUMNS: tuple[Column[SlotRow], ...] = (
 
 @area.page(_DETECTION, Access.OPERATOR)
 def show_detection(id: UUID) -> str:
-    """Show a detection with its slots, and what became of the messages about it."""
     with audited("detection.view", "detection", id) as work:
         found = read_detection(work.session, id)
         slots, messages = list_slots(work.session, id), count_messages(work.session, id)

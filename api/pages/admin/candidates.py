@@ -124,7 +124,6 @@ add_list(
 
 @area.page(_ONE, Access.OPERATOR)
 def show_candidate(id: UUID) -> str:
-    """Show one candidate with the YAML entry that it becomes."""
     found = _find(id)
     tone, text = _STATES[found.row.state]
     blocks: list[Block] = [Facts(_list_facts(found), cells.badge(text, tone), _list_actions(found))]

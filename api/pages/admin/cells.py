@@ -106,7 +106,6 @@ def own(text: object) -> Markup:
 
 
 def amount(cents: int, currency: str = "EUR") -> Markup:
-    """Return an amount of money."""
     return Markup('<bdi class="amount">{}</bdi>').format(write_money(cents, currency))
 
 

@@ -59,7 +59,6 @@ def link_desk(desk_id: str) -> Cell:
 
 
 def show_status(desk: DeskAnswer) -> Cell:
-    """Return the status of a desk, and why."""
     tone, text = DESK_STATUSES[desk.status]
     reason = Markup('<span class="hint" lang="en">{}</span>').format(desk.status_reason)
     return cells.row(cells.badge(text, tone), reason)

@@ -89,7 +89,6 @@ add_list(
 
 @area.page(_ONE, Access.OPERATOR)
 def show_incident(id: int) -> str:
-    """Show one incident with what became of its alarm."""
     incident = _read_incident(id)
     reason, place = INCIDENT_REASONS[incident.reason], find_place(incident.reason, incident.subject)
     proofs = [

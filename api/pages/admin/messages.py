@@ -276,7 +276,6 @@ add_list(
 
 @area.page(_REQUEST, Access.OPERATOR)
 def show_request(id: int) -> str:
-    """Show one request with its text, and its answer."""
     request = _read_request(id)
     facts: list[tuple[Cell, object]] = [
         ("De", cells.email(request.email)),

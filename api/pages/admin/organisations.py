@@ -72,7 +72,6 @@ add_list(
 
 @area.page(_ONE, Access.OPERATOR)
 def show_organisation(id: UUID) -> str:
-    """Show one organisation."""
     found = _find(id)
     blocks: list[Block] = [Facts(_list_facts(found), actions=_list_actions(found.row))]
     return render_page(found.row.name, blocks, crumb=("admin.list_organisations", "Organisations"))

@@ -131,7 +131,6 @@ add_list(
 
 @area.page(_ONE, Access.OPERATOR)
 def show_payment(id: UUID) -> str:
-    """Show a payment with everything that happened to it."""
     payment, book = _read_payment(id)
     where_it_is = Html.render(
         "plan/_book.html",
@@ -142,7 +141,8 @@ def show_payment(id: UUID) -> str:
     )
     blocks: list[Block] = [Facts(_list_facts(payment), _show_status(payment), label="Commande")]
     if cells.is_admin():
-        blocks.append(_offer_refund(payment))
+        said = words.write_refundable(payment.left, payment.entry.currency)
+        blocks.append(Html.render("admin/_refund.html", left=payment.left, said=said, id=payment.id))
     blocks += [
         where_it_is,
         Table("Remboursements", _REFUND_COLUMNS, payment.refunds, title="Remboursements"),
@@ -178,11 +178,6 @@ def _list_facts(payment: PaymentDetails) -> list[tuple[Cell, object]]:
             for kind, name in payment.stripe_ids.items()
         ),
     ]
-
-
-def _offer_refund(payment: PaymentDetails) -> Block:
-    said = words.write_refundable(payment.left, payment.entry.currency)
-    return Html.render("admin/_refund.html", left=payment.left, said=said, id=payment.id)
 
 
 def _show_reason(refund: Refund) -> Cell:

@@ -176,7 +176,6 @@ def _show(part: str, found: Any, words: Words) -> list[list[dict[str, Any]]]:
 
 @area.page("/admin", Access.OPERATOR)
 def show_status() -> str:
-    """Show the state of everything, part by part."""
     with audited("status.view", "status"):
         pass  # no connection is held while the parts are asked
     return render_template("admin/status.html", view=_read_status())

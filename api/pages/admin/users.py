@@ -87,7 +87,6 @@ add_list(
 
 @area.page(ONE, Access.OPERATOR)
 def show_user(id: UUID) -> str:
-    """Show one account with its grants."""
     form = Form.read_query(PageQuery)
     with audited("user.view", "user", id) as work:
         account = read_user(work.session, id, full=work.actor.sees_addresses)

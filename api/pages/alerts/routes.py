@@ -8,12 +8,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from api.alerts import service
-from api.alerts.appointment_reminders import list_channels
-from api.alerts.appointments import close_as_found
+from api.alerts.appointments import close_as_found, list_channels
 from api.alerts.channel_tests import write_test
-from api.alerts.edits import change_alert
 from api.alerts.queries import read_alert, read_own_alert
 from api.alerts.schemas import AlertAnswer
+from api.alerts.service import change_alert
 from api.ground.errors import ApiError, ensure_found, not_found
 from api.models.base import read_once, session, write_once
 from api.models.user import Channel
@@ -106,7 +105,6 @@ def show_alert(id: UUID) -> str:
 
 @area.page("/alertes/<uuid:id>/direct", Access.PERSONAL, polled=True)
 def show_parts(id: UUID) -> Response:
-    """Return the parts of an alert's page that change."""
     view = read_alert_view(current_user_id(), id)
     parts = {
         name: render_template(f"alerts/_{name}.html", view=view, fresh=write_freshness) for name in _PARTS
@@ -125,7 +123,6 @@ def show_proof(id: UUID, detection: UUID) -> ResponseReturnValue:
 
 @area.page("/alertes/<uuid:id>/modifier", Access.PERSONAL)
 def show_edit(id: UUID) -> ResponseReturnValue:
-    """Show the form with what an alert is now."""
     alert = _read_alert(id)
     if alert.closed_at:
         return _lead_to(id)
@@ -135,7 +132,6 @@ def show_edit(id: UUID) -> ResponseReturnValue:
 
 @area.action("/alertes/<uuid:id>/modifier", Access.PERSONAL)
 def edit_alert(id: UUID) -> ResponseReturnValue:
-    """Change what an alert waits for, its name or its language."""
     alert = _read_alert(id)
     form = read_wish_form()
     place = ensure_found(find_form_place(form), "prefecture")
@@ -191,7 +187,6 @@ def test_alert(id: UUID) -> ResponseReturnValue:
 
 @area.page("/alertes/<uuid:id>/fermer", Access.PERSONAL)
 def show_close(id: UUID) -> ResponseReturnValue:
-    """Ask whether to close an alert for good."""
     alert = _read_alert(id)
     return (
         _lead_to(id) if alert.closed_at else render_template("alerts/close.html", alert=describe_alert(alert))
@@ -234,7 +229,6 @@ def report_found(id: UUID) -> ResponseReturnValue:
 
 @area.page("/alertes/<uuid:id>/rendez-vous.ics", Access.PERSONAL)
 def send_event(id: UUID) -> Response:
-    """Send the appointment for the user's calendar."""
     return Response(write_event(_read_alert(id)), mimetype="text/calendar")
 
 

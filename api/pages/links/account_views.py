@@ -82,7 +82,6 @@ def _let_in(user: User) -> ResponseReturnValue:
 
 
 def ask_return(token: str) -> str:
-    """Ask whether an account returns to the mailbox that it left."""
     with session() as s:
         contact = find_former(s, token)
         use_language_of(contact)
@@ -163,7 +162,6 @@ def _render_verify_page(address: str | None, page: str | None, *, done: bool, ch
 
 
 def ask_acknowledge(token: str) -> str:
-    """Show the alarm that would be acknowledged."""
     with session() as s:
         return _render_incident_page(find_alarm(s, token), list_unanswered(s))
 

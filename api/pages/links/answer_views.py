@@ -6,13 +6,15 @@ from uuid import UUID
 from flask import render_template, request
 
 from api.alerts.answers import StoredAnswer
-from api.alerts.appointment_reminders import (
+from api.alerts.appointments import (
     USUAL_CHANNELS,
+    LinkedAppointment,
     choose_channels,
+    find_appointment,
     list_channels,
     move_reminders,
+    store_answer,
 )
-from api.alerts.appointments import LinkedAppointment, find_appointment, store_answer
 from api.alerts.asked_messages import (
     CLOSING,
     AnswerForm,
@@ -168,7 +170,6 @@ def _render_reminders(found: LinkedAppointment | None, *, done: bool, refused: b
 
 
 def ask_went(token: str) -> str:
-    """Show the answer that would be stored."""
     with session() as s:
         answer = read_token(TellHowItWent, token)
         return _render_answer(find_appointment(s, answer.appointment), done=False, well=answer.well)

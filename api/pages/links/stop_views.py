@@ -126,7 +126,6 @@ def show_proof(token: str) -> str:
 
 @area.page("/<token>/picture", Access.LINK)
 def send_picture(token: str) -> Response:
-    """Return the picture."""
     _, key = read_once(find_proof, token)
     return Response(picture_of(proof_blobs(), key), mimetype="image/png")
 

@@ -30,7 +30,6 @@ def show_withdrawal() -> str:
 
 @area.action(WITHDRAW_PATH, Access.VISITOR, without_token=True, door=Door.DECLARATION)
 def send_withdrawal() -> ResponseReturnValue:
-    """Take a withdrawal."""
     return _take_form("declarations", WithdrawalForm, WITHDRAWAL_TEXTS)
 
 
@@ -42,7 +41,6 @@ def show_cancellation() -> str:
 
 @area.action(CANCEL_PATH, Access.VISITOR, without_token=True, door=Door.DECLARATION)
 def send_cancellation() -> ResponseReturnValue:
-    """Take a notice of cancellation."""
     return _take_form("cancellations", CancellationForm, CANCELLATION_TEXTS, ends=list_ends())
 
 

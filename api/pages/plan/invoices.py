@@ -38,7 +38,6 @@ _PER_PAGE = 20
 
 @area.page("/formule/factures", Access.PERSONAL)
 def list_invoices() -> str:
-    """List the invoices and credit notes, the newest first."""
     query = PageQuery(before=request.args.get("before", type=UUID), limit=_PER_PAGE)
     page = read_once(queries.list_invoices, current_user_id(), query)
     return render_template("invoices/invoices.html", page=page)

@@ -22,7 +22,7 @@ from api.models.desk import DeskState
 from api.models.payment import PaymentStatus
 from api.models.user import Channel, ContactState
 from api.models.watchability import Interval, Standing, is_unseen
-from api.outlook.watch_facts import read_watch_facts
+from api.outlook.queries import read_watch_facts
 from api.pages.forms import Form, Texts
 from api.pages.targets import Key, list_targets
 from api.pages.words import CHANNEL_NAMES, classify_watch, explain_desk

@@ -108,7 +108,6 @@ def show_friend_link(token: str) -> str:
 
 @area.page("/formule/commande", Access.PERSONAL)
 def show_order() -> ResponseReturnValue:
-    """Show what an order costs and gives, and its boxes."""
     name = read_plan_name()
     if name is None:
         wish: dict[str, Any] = {**read_wish_arguments()}
@@ -158,7 +157,6 @@ def show_confirmation() -> Response:
 
 @area.page("/formule/paiements", Access.PERSONAL)
 def list_payments() -> str:
-    """List all payments, the newest first."""
     before = request.args.get("before", type=UUID)
     page, account_zone = read_payments(before), current_identity().time_zone
     return render_template("plan/payments.html", page=page, statuses=PAYMENT_STATUSES, zone=account_zone)
@@ -166,7 +164,6 @@ def list_payments() -> str:
 
 @area.page("/formule/paiements/<uuid:id>", Access.PERSONAL)
 def show_payment(id: UUID) -> str:
-    """Show a payment with its credits, its refunds, and the accounts of its money."""
     entry, book = read_own_payment(id)
     return render_template(
         "plan/payment.html",

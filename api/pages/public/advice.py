@@ -111,7 +111,6 @@ def list_departments() -> ResponseReturnValue:
 
 @area.page("/departements/<id>", Access.PUBLIC)
 def show_place(id: str) -> ResponseReturnValue:
-    """Show what is watched in a department, by procedure."""
     place = find_place(id)
     if place is None:
         return _answer_unknown(id)

@@ -49,7 +49,6 @@ def _build_view(query: CalendarQuery, page: str) -> dict[str, Any]:
 
 
 def get_local_day(entry: ReleaseEntry) -> date:
-    """Return the day of a release at its prefecture."""
     return entry.begins_at.astimezone(ZoneInfo(entry.time_zone)).date()
 
 

@@ -58,13 +58,11 @@ def send_request() -> ResponseReturnValue:
 
 @area.page("/aide/message", Access.PERSONAL)
 def show_own_form() -> str:
-    """Show the form of an account."""
     return _render(Form(NewSupportRequest), current_user())
 
 
 @area.action("/aide/message", Access.PERSONAL, unconfirmed=True)
 def send_own_request() -> ResponseReturnValue:
-    """Write to support as this account."""
     return _send(current_user())
 
 

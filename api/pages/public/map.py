@@ -75,7 +75,6 @@ def show_map() -> ResponseReturnValue:
 
 @area.page("/carte/direct", Access.PUBLIC, polled=True)
 def show_parts() -> Response:
-    """Return the parts of the map that change."""
     view = read_map_view(_read_filter())
     parts = {name: render_template(f"map/_{name}.html", map=view) for name in _PARTS}
     response = answer_live(parts)

@@ -10,8 +10,7 @@ import sqlalchemy as sa
 import time_machine
 
 from api.admin.incidents import write_proof_links
-from api.alerts.answer_matches import list_announced
-from api.alerts.answers import StoredAnswer, store_answers
+from api.alerts.answers import StoredAnswer, list_announced, store_answers
 from api.alerts.schemas import FoundAppointment
 from api.alerts.service import delete_alert
 from api.ground.alarms import acknowledge

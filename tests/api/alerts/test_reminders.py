@@ -7,7 +7,7 @@ import pytest
 import time_machine
 from flask.testing import FlaskClient
 
-from api.alerts.appointment_reminders import SPREAD
+from api.alerts.appointments import SPREAD
 from api.jobs import schedule as jobs
 from api.models.alert import Alert, ClosedBecause
 from api.models.appointment import Appointment
@@ -206,7 +206,7 @@ def test_people_without_mail_keep_no_other_from_a_reminder(
     person: People,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("api.alerts.appointment_reminders.AT_ONCE", 1)
+    monkeypatch.setattr("api.alerts.appointments.AT_ONCE", 1)
     link_chat(camille)
     find(camille)
     frozen.shift(1)  # in front of the other

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 import notifier
-from api.alerts.answer_matches import list_announced
+from api.alerts.answers import list_announced
 from api.models.alert import Alert
 from api.models.answer import AnswerValue
 from api.models.notification import Match, Notification, State
