@@ -81,7 +81,7 @@ def refusing(nothing: str, away: str = "", *needed: str) -> Iterator[None]:
         if not passes(error):
             raise
         why = str(error.orig).splitlines()[0]
-        raise click.ClickException(f"{away or nothing}, the database does not answer: {why}") from None
+        raise click.ClickException(f"{away or nothing}: the database refused: {why}") from None
 
 
 def _find_user(s: Session, email: str) -> User:
@@ -255,7 +255,7 @@ def rekey_command(*, check: bool) -> None:
 
     Programs may run meanwhile, if all of them know the new keys. Run it once more after a key was taken away.
     """
-    with refusing("nothing was changed", "not all are changed, run it again"):
+    with refusing("nothing was changed", "stopped; run it again to go on"):
         if check:
             _check_tables()
             return

@@ -1,5 +1,6 @@
-"""Limits of alerts: those of the plan, and fair use."""
+"""Limits of alerts: those of the plan, its calls, and fair use."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -12,10 +13,11 @@ from api.ground.errors import ApiError
 from api.ground.schemas import PlanAnswer
 from api.models.alert import FREE_ALERTS, Alert
 from api.models.payment import Payment
+from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from configs.ground.text import pluralize
 from configs.settings import Constant
-from configs.world.plan import PlanName
+from configs.world.plan import PlanName, plans
 
 # How many prefectures a plan without a fixed number of alerts may watch at once (fair use)
 fair_use_prefectures = Constant("FAIR_USE_PREFECTURES", 10)
@@ -92,3 +94,39 @@ def check_alert_count(session: Session, user_id: UUID) -> None:
 
 def _count_alerts(session: Session, user_id: UUID, *which: sa.ColumnElement[bool]) -> int:
     return session.scalars(sa.select(sa.func.count()).where(Alert.user_id == user_id, *which)).one()
+
+
+@dataclass(frozen=True, slots=True)
+class CallOffer:
+    """Whether a user may choose calls now."""
+
+    in_plan: bool
+    has_number: bool  # confirmed, and reachable
+
+
+def read_call_offer(session: Session, user_id: UUID) -> CallOffer:
+    """Return whether a user's plan has calls, and whether there is a number to call."""
+    held = find_entitlement(session, user_id, clock()).plan
+    number = sa.select(sa.literal(1)).where(
+        Contact.user_id == user_id,
+        Contact.channel == Channel.SMS,
+        Contact.verified_at.is_not(None),
+        Contact.state == ContactState.OK,
+    )
+    return CallOffer(Channel.VOICE.value in held.channels, session.scalar(number.limit(1)) is not None)
+
+
+def check_calls(offer: CallOffer) -> None:
+    """Refuse calls to who may not have them.
+
+    Raises:
+        ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
+    """
+    if not offer.in_plan:
+        offers = [PlanAnswer.of(each) for each in plans().values() if Channel.VOICE.value in each.channels]
+        raise ApiError(
+            402, "plan-needed", "calls need a plan that has them: choose one of `plans`", plans=offers
+        )
+    if not offer.has_number:
+        detail = "confirm a phone number first: PATCH /api/users/profile with `phone`"
+        raise ApiError(409, "not-linked", detail)

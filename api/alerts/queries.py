@@ -7,8 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.orm import Session, joinedload
 
-from api.alerts.calls import read_voice
-from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage
+from api.alerts.schemas import AlertAnswer, AlertPage, AlertQuery, AppointmentAnswer, SentMessage, Voice
 from api.alerts.targets import find_watched_desks, get_prefecture_id, read_limits
 from api.ground.errors import ensure_found
 from api.ground.paging import cut_page
@@ -130,7 +129,7 @@ def _build_answer(alert: Alert, desks: list[DeskAnswer], slots: int, sent: int) 
         procedures=sorted(target.procedure for target in alert.targets if target.procedure),
         desk_ids=[target.desk_id for target in alert.targets if target.desk_id],
         limits=read_limits(alert.targets[0]),
-        voice=read_voice(alert),
+        voice=Voice.model_construct(enabled=alert.voice_enabled),
         is_active=alert.waits,
         appointment=None,
         slots_found=slots,

@@ -9,16 +9,17 @@ from sqlalchemy.orm import Session
 
 import notifier
 from api.accounts.queries import ensure_not_suspended, find_entitlement, lock_user
-from api.alerts.calls import change_voice
 from api.alerts.fair_use import (
     check_alert_count,
+    check_calls,
     check_made_today,
     check_plan,
     check_waiting_count,
     drop_oldest_closed,
+    read_call_offer,
 )
 from api.alerts.health_consent import erase_health_texts, list_revealing, note_health_consent
-from api.alerts.schemas import AlertChange, NewAlert
+from api.alerts.schemas import AlertChange, NewAlert, Voice
 from api.alerts.targets import (
     describe_targets,
     find_watched_desks,
@@ -386,3 +387,16 @@ def _merge(alert: Alert, change: AlertChange) -> NewAlert:
 
 def _list_desk_ids(targets: Iterable[AlertTarget]) -> set[str]:
     return {each.id for each in find_watched_desks(targets)}
+
+
+def change_voice(session: Session, alert: Alert, wish: Voice) -> None:
+    """Switch the calls of an alert on or off.
+
+    Only switching them on needs a plan and a number: a form sends again what an alert has.
+
+    Raises:
+        ApiError: 402 where no plan of the user has calls, 409 without a confirmed number.
+    """
+    if wish.enabled and not alert.voice_enabled:
+        check_calls(read_call_offer(session, alert.user_id))
+    alert.voice_enabled = wish.enabled

@@ -29,8 +29,8 @@ from api.outlook.schemas import (
 )
 from api.prefectures.answer_figures import read_desk_rates
 from api.prefectures.detections import get_public_cutoff
-from api.prefectures.figure_schemas import AnswerRates
 from api.prefectures.queries import list_serving_desks, round_for_public
+from api.prefectures.schemas import AnswerRates
 from api.prefectures.watch_states import WatchStates, list_releases, read_watch_states
 from configs.ground.clock import clock
 from configs.world.desk import Desk, Procedure

@@ -6,8 +6,7 @@ from pydantic import Field
 
 from api.ground.schemas import Answer, Body, PlanAnswer
 from api.models.watchability import Hindrance
-from api.prefectures.figure_schemas import AnswerRates
-from api.prefectures.schemas import DeskAnswer
+from api.prefectures.schemas import AnswerRates, DeskAnswer
 from api.prefectures.watch_states import Announcer
 from configs.world.desk import Procedure
 

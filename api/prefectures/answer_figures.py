@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from api.ground.cache import answer_cache
 from api.models.check import CheckDay
 from api.prefectures.detections import get_public_cutoff
-from api.prefectures.figure_schemas import AnswerFigures, AnswerRates, Quartiles
+from api.prefectures.schemas import AnswerFigures, AnswerRates, Quartiles
 from configs.world.prefecture import desks
 
 ANSWER_COUNTS = ("alerts", "found", "too_late", "nothing_there", "stopped")

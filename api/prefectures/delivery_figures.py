@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from api.models.base import first_id_at
 from api.models.notification import ALL, NONE, DeliveryFigure
 from api.models.user import Channel
-from api.prefectures.figure_schemas import ChannelDelivery, Percentiles, compute_rate
+from api.prefectures.schemas import ChannelDelivery, Percentiles, compute_rate
 
 RECEIPT_PROVIDERS = ("sendgrid", "twilio", "twilio_calls")  # they say later what became of a message
 _DAY = timedelta(days=1)

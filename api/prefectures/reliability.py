@@ -22,7 +22,7 @@ from api.models.user import Channel
 from api.prefectures.answer_figures import list_answer_figures
 from api.prefectures.delivery_figures import FigureChoice, build_channel_delivery, read_days
 from api.prefectures.detections import get_public_cutoff
-from api.prefectures.figure_schemas import AnswerFigures, ChannelDelivery
+from api.prefectures.schemas import AnswerFigures, ChannelDelivery
 from configs.ground.clock import clock
 from configs.world.prefecture import desks, prefectures
 

@@ -19,7 +19,6 @@ from api.prefectures.detections import (
     read_detection_stats,
     read_own_detection,
 )
-from api.prefectures.figure_schemas import PublicStats, WatchLevels
 from api.prefectures.queries import build_map_key, read_map, read_prefecture_page, read_prefectures
 from api.prefectures.release_calendar import (
     CALENDAR_TYPE,
@@ -41,7 +40,9 @@ from api.prefectures.schemas import (
     PrefectureList,
     PrefecturePage,
     PrefecturePath,
+    PublicStats,
     TileMap,
+    WatchLevels,
 )
 from api.web.auth import current_user_id
 from api.web.openapi import BEARER, BODY, declare_errors, make_blueprint

@@ -95,7 +95,7 @@ def test_a_database_that_is_away_is_one_line(person: People, settings_env: Calla
         ("given", grant("camille@example.org", "URGENCE_24H")),
     ):
         assert (done.exit_code, len(done.output.splitlines())) == (1, 1)
-        assert f"nothing was {what}, the database does not answer" in done.output
+        assert f"nothing was {what}: the database refused" in done.output
 
 
 def make(*arguments: str) -> Any:

@@ -19,7 +19,7 @@ from api.pages.area import Access, Area, answer_live
 from api.pages.assets import read_asset, render_qr_code
 from api.pages.cookies import lead_to
 from api.pages.forms import INVALID, Form, Texts
-from api.users import channel_setup, push_devices
+from api.users import preferences, push_devices
 from api.users.preference_schemas import NotificationChanges, NotificationFlags
 from api.users.push_devices import NewDevice, list_devices
 from api.users.schemas import CodeOfPhone, LinkState, ProfileChange
@@ -241,7 +241,7 @@ def remove_device(id: UUID) -> ResponseReturnValue:
 def decline_channel(channel: str) -> ResponseReturnValue:
     """Ask no more to set up a channel, and lead back to the alert or to the list of alerts."""
     named = next((each for each in CONTACT_CHANNELS if each.value == channel), None)
-    write_once(channel_setup.decline_channel, current_user_id(), ensure_found(named, "channel"))
+    write_once(preferences.decline_channel, current_user_id(), ensure_found(named, "channel"))
     alert_id = request.form.get("alert", type=UUID)
     return lead_to("alert_pages.show_alert", id=alert_id) if alert_id else lead_to("dashboard.show_dashboard")
 

@@ -39,7 +39,7 @@ from api.pages.admin.page_data import (
 from api.pages.area import Access
 from api.pages.forms import Form
 from api.pages.words import CHANNEL_NAMES
-from api.prefectures.figure_schemas import compute_rate
+from api.prefectures.schemas import compute_rate
 
 _VIA: dict[AnswerVia, str] = {
     AnswerVia.EMAIL: "e-mail",

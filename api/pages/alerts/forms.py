@@ -13,7 +13,7 @@ from flask_babel import gettext as _
 from icalendar import Calendar, Event
 from pydantic import Field, ValidationError, model_validator
 
-from api.alerts.calls import CallOffer, read_call_offer
+from api.alerts.fair_use import CallOffer, read_call_offer
 from api.alerts.schemas import AlertAnswer, AlertChange, Day, FoundAppointment, Hour, NewAlert, Voice
 from api.alerts.wishes import ResolvedWish, list_watchable, resolve_wish
 from api.ground.errors import ApiError, not_found

@@ -35,7 +35,7 @@ from api.pages.words import (
 from api.payments.declarations.cancellations import read_end_offer
 from api.prefectures.detections import list_alert_detections
 from api.prefectures.schemas import AlertDetection, DeskAnswer
-from api.users.channel_setup import ChannelSetup, read_channel_setup
+from api.users.preferences import ChannelSetup, read_channel_setup
 from configs.ground.clock import clock
 from configs.ground.signing import MoveReminders, write_token
 from configs.ground.text import write_time

@@ -31,8 +31,7 @@ from api.payments.billing.quotes import AFTER_WITHDRAWAL, build_quote, read_offe
 from api.payments.billing.referrals import find_referrer
 from api.payments.billing.schemas import ClientName, Consent, NewOrder, PaymentEntry, QuoteAnswer, SoldPlan
 from api.payments.invoices.contents import PARIS, measure_vat, name_present_seller, read_vat_terms
-from api.users.channel_setup import read_channel_setup
-from api.users.preferences import read_channel_states
+from api.users.preferences import read_channel_setup, read_channel_states
 from api.web.auth import current_user, current_user_id
 from configs.ground.clock import clock
 from configs.ground.text import FRENCH_AND_ENGLISH

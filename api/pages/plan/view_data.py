@@ -36,8 +36,7 @@ from api.payments.billing.referrals import list_friend_plans, read_friends
 from api.payments.billing.schemas import HistoryPage, PaymentEntry
 from api.payments.declarations.cancellations import read_own_notice
 from api.payments.declarations.withdrawals import list_open_orders
-from api.users.channel_setup import read_channel_setup
-from api.users.preferences import read_channel_states
+from api.users.preferences import read_channel_setup, read_channel_states
 from api.web.auth import current_user, current_user_id
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plan

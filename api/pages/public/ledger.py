@@ -15,8 +15,8 @@ from api.models.payment import CreditForm
 from api.models.user import Channel
 from api.pages.area import Access, Area
 from api.pages.words import CHANNEL_NAMES
-from api.prefectures.figure_schemas import ChannelDelivery
 from api.prefectures.reliability import CACHE_KEY, ChannelDay, OutageEntry, Reliability, read_reliability
+from api.prefectures.schemas import ChannelDelivery
 from api.web.languages import find_linked_language, read_language
 from api.web.public_answers import read_cached
 from configs.world.prefecture import desks, prefectures
