@@ -8,8 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from api.admin.audit import AuditedWork, write_instant
-from api.admin.desks import find_desk
-from api.admin.hosts import count_watched_desks
+from api.admin.desks import count_watched_desks, find_desk
 from api.ground.errors import ApiError, ensure_found
 from api.ground.schemas import Body
 from api.models.desk import DeskChange, DeskState, HostState

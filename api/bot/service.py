@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, selectinload
 
 from api.accounts.queries import lock_user
-from api.alerts.answers import FINAL, AnnouncedMatch, list_announced, list_together, store_answers
+from api.alerts.answers import CLOSING, FINAL, AnnouncedMatch, list_announced, list_together, store_answers
 from api.alerts.notifications.own_looks import list_reported_desks
 from api.alerts.service import may_reopen, reopen_alert, stop_alerts, switch_alert
 from api.bot.updates import (
@@ -52,7 +52,6 @@ from configs.ground.clock import clock
 from configs.ground.text import FRENCH, MESSAGE_LANGUAGES, read_language
 from configs.world.desk import Desk
 
-_CLOSES_ALERT = frozenset({AnswerValue.FOUND, AnswerValue.STOPPED})  # asked by alert; the others by desk
 DONE = {"pause": "paused", "resume": "resumed", "stop": "stopped"}  # the word of an event, by action
 NOTHING, GONE, LOOK_REFUSED = "nothing", "gone", "look_refused"
 # Of the words of refusals those that have a line of their own.
@@ -93,7 +92,7 @@ def _store_or_ask(
 
 def _group(chat: LinkedChat, announced: Sequence[AnnouncedMatch], value: AnswerValue) -> dict[UUID, object]:
     """Return by match what the answer is about: its alert where it closes that, else its desk."""
-    if value in _CLOSES_ALERT:
+    if value in CLOSING:
         return {each.match_id: each.alert_id for each in announced}
     desks = (
         sa.select(Match.id, Detection.desk_id)
@@ -123,7 +122,7 @@ def _store(chat: LinkedChat, match_ids: Sequence[UUID], value: AnswerValue) -> s
         return "final" if error.word == FINAL else "unknown"
     if stored.has_reopened:
         return "reopened"
-    is_over = value not in _CLOSES_ALERT and not _has_open_alert(chat, match_ids)
+    is_over = value not in CLOSING and not _has_open_alert(chat, match_ids)
     return "stays_closed" if is_over else value.value
 
 

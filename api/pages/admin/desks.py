@@ -9,12 +9,12 @@ from api.admin.desks import (
     DeskQuery,
     WatchedDesk,
     count_waiting_people,
+    count_watched_desks,
     find_desk,
     list_checks,
     list_desks,
     read_desk,
 )
-from api.admin.hosts import count_watched_desks
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.ground.paging import DAY
 from api.models.check import Check

@@ -4,8 +4,16 @@ from flask_babel import format_percent
 
 from api.admin.access import audited
 from api.admin.desk_orders import Reason, release_host, stop_host
-from api.admin.desks import WatchedDesk, count_waiting_people, list_host_desks
-from api.admin.hosts import HostQuery, KnownHost, count_forbidden_desks, list_hosts, read_host
+from api.admin.desks import (
+    HostQuery,
+    KnownHost,
+    WatchedDesk,
+    count_forbidden_desks,
+    count_waiting_people,
+    list_host_desks,
+    list_hosts,
+    read_host,
+)
 from api.admin.incidents import IncidentQuery, list_incidents
 from api.pages.admin import cells
 from api.pages.admin.area import REASON, Confirmation, add_action, add_list, area

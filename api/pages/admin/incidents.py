@@ -4,7 +4,7 @@ from flask import url_for
 from markupsafe import Markup
 
 from api.admin.access import audited
-from api.admin.hosts import count_watched_desks
+from api.admin.desks import count_watched_desks
 from api.admin.incidents import (
     IncidentQuery,
     acknowledge_incident,

@@ -5,7 +5,15 @@ from uuid import UUID
 
 from flask import render_template, request
 
-from api.alerts.answers import StoredAnswer
+from api.alerts.answers import (
+    CLOSING,
+    AnswerForm,
+    AskedMessage,
+    StoredAnswer,
+    find_asked,
+    read_value,
+    store_form,
+)
 from api.alerts.appointments import (
     USUAL_CHANNELS,
     LinkedAppointment,
@@ -14,14 +22,6 @@ from api.alerts.appointments import (
     list_channels,
     move_reminders,
     store_answer,
-)
-from api.alerts.asked_messages import (
-    CLOSING,
-    AnswerForm,
-    AskedMessage,
-    find_asked,
-    read_value,
-    store_form,
 )
 from api.alerts.schemas import Reminders
 from api.ground.errors import ApiError
