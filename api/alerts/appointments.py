@@ -44,6 +44,9 @@ CHOICES: dict[Step, Sequence[int]] = {
     Step.FIRST: (720, 1440, 2880, 10080),
     Step.LAST: (30, 60, 120, 180),
 }
+_KEPT = timedelta(days=90)
+_QUESTION = "how_it_went"
+_AFTER, _TOO_LATE = timedelta(days=1), timedelta(days=7)
 
 
 def move_reminders(appointment: Appointment, first: int | None, last: int | None) -> None:
@@ -155,11 +158,6 @@ def _is_reached(step: Step, refused: sa.ColumnElement[bool]) -> sa.ColumnElement
         Contact.channel.in_(_OTHERS), Contact.channel == wished, _TAKES_REMINDERS, is_allowed
     )
     return mine.where(Contact.channel == Channel.EMAIL) | (by_other & ~refused)
-
-
-_KEPT = timedelta(days=90)
-_QUESTION = "how_it_went"
-_AFTER, _TOO_LATE = timedelta(days=1), timedelta(days=7)
 
 
 def close_as_found(session: Session, user_id: UUID, alert_id: UUID, found: FoundAppointment) -> Alert:

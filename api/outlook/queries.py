@@ -44,6 +44,11 @@ _REAL_ENDS = (GoneReason.TAKEN, GoneReason.PAST)
 _WEEK = 7
 _WEEKS = _PERIOD.days // _WEEK
 _WATCHED_DAYS = 5  # of a week that counts as watched
+_MOST_PLACES = 5
+# What may be asked for in any department; the rest is bound to where a person lives.
+_ANYWHERE = {Procedure.CARTE_IDENTITE, Procedure.PASSEPORT}
+_AHEAD = timedelta(days=30)  # how far ahead releases are named
+_Histories = TypeAdapter(dict[str, OpeningHistory])
 
 
 def read_watch_facts(session: Session, standings: Iterable[Standing]) -> WatchFacts | None:
@@ -109,13 +114,6 @@ def _select_lives(*key: Any) -> sa.Select[*tuple[Any, ...]]:
 def _number_week(day: date, today: date) -> int:
     """Return how many whole weeks before yesterday a day lies; -1 for today, which is not over."""
     return ((today - day).days - 1) // _WEEK
-
-
-_MOST_PLACES = 5
-# What may be asked for in any department; the rest is bound to where a person lives.
-_ANYWHERE = {Procedure.CARTE_IDENTITE, Procedure.PASSEPORT}
-_AHEAD = timedelta(days=30)  # how far ahead releases are named
-_Histories = TypeAdapter(dict[str, OpeningHistory])
 
 
 def read_opening_histories(session: Session, desks: Sequence[Desk]) -> dict[str, OpeningHistory]:
