@@ -120,9 +120,8 @@ class NewOrder(Body):
     alert: NewAlert | None = None
     without_alert: Flag = False
     client_name: ClientName | None = None  # for the invoices
-    friend: Annotated[str, Field(max_length=300)] | None = (
-        None  # from the link of who is named: /ami/<friend>
-    )
+    # From the link of who is named: /ami/<friend>
+    friend: Annotated[str, Field(max_length=300)] | None = None
     consent: Consent
 
     @model_validator(mode="after")
