@@ -1,11 +1,10 @@
-"""`python -m notifier.sweep`: the loop that finds what was lost, and nudges it each time after a longer wait.
+"""The loop that finds what was lost, and nudges it each time after a longer wait.
 
 A row remembers when it was nudged and how often, which is written once its job is in a queue: what could not be asked
 for is asked for in the next round. The next attempt ends that: what is due again since then was not nudged.
 """
 
 import math
-import sys
 import threading
 from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
@@ -32,7 +31,6 @@ from configs.ground.clock import clock
 from configs.ground.database_errors import is_away, passes
 from configs.ground.logs import OutageLog, set_up_logs
 from configs.programs.matching_queues import MANY, nudge_seconds
-from configs.programs.startup import exit_on_config_error
 from configs.programs.worker_processes import leaves_at, on_stop_signals
 from configs.settings import Constant
 from notifier import applied_receipts
@@ -272,7 +270,6 @@ class Sweep:
                 log.warning("database away, trying again", because=type(error.orig).__name__)
 
 
-@exit_on_config_error("the sweep")
 def main() -> int:
     """Run until SIGTERM, SIGINT or old; return 0."""
     set_up_logs("sweep")
@@ -283,7 +280,3 @@ def main() -> int:
     while not stopped.wait(_sweep_seconds()) and clock() < end:
         sweep.turn_safely()
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,22 +1,17 @@
-"""`python -m notifier.workers`: every worker and the sweep, forked from one parent that is warm.
-
-With queues: one worker that takes their jobs one after the other in this very process, under a supervisor of its own.
-"""
+"""`python -m notifier.workers`: every worker and the sweep, forked from one parent that is warm."""
 
 import argparse
 import gc
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 
 import structlog
 from babel.dates import format_date
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
-from api.models.base import database_clock, engine, session
+from api.models.base import engine
 from api.models.key_renewal import note_keys
 from api.models.notification import QUEUES, RECEIPTS, WEBHOOKS
 from api.models.revision import check_tables
@@ -32,7 +27,6 @@ from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
 from notifier.channels.batch_sender import providers
 from notifier.content import messages
-from notifier.matching import match_service
 from notifier.message_kinds import kinds
 
 # What the jobs of each queue may call: a worker refuses any other one (configs/programs/jobs.py). `critical`
@@ -65,14 +59,6 @@ def preload() -> None:
     providers()
 
 
-def get_ready(queues: Collection[str]) -> None:
-    """Load all that, and ask once what matching asks: a worker's first alert took 37 ms of CPU more than the others."""
-    preload()
-    if CRITICAL in queues:
-        with suppress(DBAPIError), session() as opened:  # while it is away, the first alert connects
-            match_service.rehearse(opened, database_clock(opened))
-
-
 def run(queues: Sequence[str], name: str) -> int:
     """Work on queues, in this order, until stopped or old; return 0: the parent starts the next.
 
@@ -81,7 +67,7 @@ def run(queues: Sequence[str], name: str) -> int:
     if MANY in queues:
         os.nice(_CROWDS_NICE)
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, partial(get_ready, queues))
+    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, preload)
 
 
 # The queues of each worker, in its order. One does nothing but match, and mail what it matched; a second one helps it
@@ -103,25 +89,14 @@ CHILDREN: dict[str, Callable[[], int]] = {
 }
 
 
-def _name_queue(given: str) -> str:
-    """Return the name of a queue; argparse's own `choices` refuse that none is given."""
-    if given not in FUNCTIONS:
-        raise argparse.ArgumentTypeError(f"{given!r} is none of them: {', '.join(FUNCTIONS)}")
-    return given
-
-
 @exit_on_config_error("the notifier")
 def main(given: list[str] | None = None) -> int:
-    """Keep them running, or be one of them, until told to stop; return 0."""
+    """Keep them running until told to stop; return 0."""
     parser = argparse.ArgumentParser(prog="python -m notifier.workers", description=__doc__)
     parser.add_argument(
         "--only", action="append", metavar="NAME", choices=CHILDREN, help=f"of {', '.join(CHILDREN)}"
     )
-    parser.add_argument("queues", nargs="*", metavar="QUEUE", type=_name_queue, help=", ".join(FUNCTIONS))
-    asked = parser.parse_args(given)
-    if asked.queues:
-        return run(asked.queues, "worker")
-    names = asked.only or list(CHILDREN)
+    names = parser.parse_args(given).only or list(CHILDREN)
     set_up_logs("workers")
     check_tables()
     note_keys()

@@ -23,7 +23,6 @@ from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
 from configs.programs.jobs import queue
 from notifier.jobs import catch_up, deliver, match
-from notifier.workers import get_ready
 from tests.notifier import world
 from tests.notifier.program import Program
 from tests.samples import try_first
@@ -154,21 +153,6 @@ def test_a_database_that_is_away_is_one_line_and_no_traceback(
     assert [(each["log_level"], "away" in each["event"]) for each in logs] == [("warning", True)] * 3
 
 
-@pytest.mark.rule("6.6")
-def test_a_worker_gets_ready_with_and_without_its_database_and_its_first_alert_is_like_the_others(
-    whole: "Running", settings_env: Callable[..., None], closed_port: int
-) -> None:
-    get_ready(["critical"])
-    world.alert(world.person(channels=(Channel.EMAIL,)))
-    found = world.detection(world.slots())
-    match(str(found))
-    assert [(row.state, row.params["detection_id"]) for row in world.notifications()] == [
-        (State.SENT, str(found))
-    ]
-    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
-    get_ready(["critical"])  # raises nothing
-
-
 # Dead letters
 
 
@@ -282,11 +266,11 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Program]]:
 
 @pytest.fixture
 def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Program]:
-    """Give a function that starts a worker and waits until it takes work."""
+    """Give a function that starts workers and waits until they take work."""
 
-    def make(*queues: str) -> Program:
-        made = start("notifier.workers", *(queues or ("critical", "email-single", "email-rest")))
-        made.until(lambda: "working" in made.said)
+    def make(*names: str) -> Program:
+        made = start("notifier.workers", *(f"--only=worker-{each}" for each in names))
+        made.until(lambda: made.said.count(" working ") == len(names))
         return made
 
     return make
@@ -298,7 +282,7 @@ def test_a_worker_tells_and_leaves_when_asked(
     signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
 ) -> None:
     world.alert(world.person(channels=CONTACT_CHANNELS))
-    running = worker("critical", "email-single", "sms-single", "telegram-single")
+    running = worker("critical", "email", "sms", "telegram")
     notifier.detection_seen(world.detection())
     running.until(lambda: len(world.notifications(State.SENT, State.DELIVERED)) == 3)
     assert {each.channel for each in whole.messages()} == {"email", "sms", "telegram"}
@@ -316,7 +300,7 @@ def test_a_worker_that_is_asked_in_the_middle_of_a_message_leaves_in_time_and_sa
     settings_env(PROVIDER_TIMEOUT_SECONDS="60", LEASE_SECONDS="100")
     world.alert(world.person())
     whole.provider_mode("email", "timeout")
-    running = worker()
+    running = worker("critical", "email")
     notifier.detection_seen(world.detection())
     running.until(lambda: bool(world.notifications(State.SENDING)))
     assert running.ends(signal.SIGTERM) == 0
