@@ -5,13 +5,15 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
 from babel.dates import format_date
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import configure_mappers
 
-from api.models.base import engine
+from api.models.base import database_clock, engine, session
 from api.models.key_renewal import note_keys
 from api.models.notification import QUEUES, RECEIPTS, WEBHOOKS
 from api.models.revision import check_tables
@@ -27,6 +29,7 @@ from configs.world.prefecture import prefectures, reload_desk_files
 from notifier import sweep
 from notifier.channels.batch_sender import providers
 from notifier.content import messages
+from notifier.matching import match_service
 from notifier.message_kinds import kinds
 
 # What the jobs of each queue may call: a worker refuses any other one (configs/programs/jobs.py). `critical`
@@ -59,6 +62,14 @@ def preload() -> None:
     providers()
 
 
+def get_ready(queues: Collection[str]) -> None:
+    """Load all that, and ask once what matching asks: a worker's first alert took 37 ms of CPU more than the others."""
+    preload()
+    if CRITICAL in queues:
+        with suppress(DBAPIError), session() as opened:  # while it is away, the first alert connects
+            match_service.rehearse(opened, database_clock(opened))
+
+
 def run(queues: Sequence[str], name: str) -> int:
     """Work on queues, in this order, until stopped or old; return 0: the parent starts the next.
 
@@ -67,7 +78,7 @@ def run(queues: Sequence[str], name: str) -> int:
     if MANY in queues:
         os.nice(_CROWDS_NICE)
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
-    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, preload)
+    return run_worker({queue: FUNCTIONS[queue] for queue in queues}, name, partial(get_ready, queues))
 
 
 # The queues of each worker, in its order. One does nothing but match, and mail what it matched; a second one helps it

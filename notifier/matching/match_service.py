@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert
+from api.models.base import new_id
 from api.models.desk import Source
 from api.models.notification import HeldFor, Match, Notification, State
 from api.models.organisation import Beneficiary
@@ -58,6 +59,15 @@ _ASKED_A_DAY = 3  # times one person
 _DAY, _LATELY = timedelta(days=1), timedelta(minutes=30)
 _READ = 100  # people, of whom some are in their quiet hours
 AlertId = TypeVar("AlertId", bound=Hashable)
+
+
+def rehearse(session: Session, now: datetime) -> None:
+    """Ask what a detection asks, of a desk that there is none of: connects, composes, compiles. Writes nothing."""
+    nowhere = Detection(id=new_id(), desk_id="", prefecture_id="", procedures=[], seen_at=now)
+    _take_unmatched(session, nowhere.id, now)
+    candidates(session, nowhere, now, most=crowd_alerts())
+    read_matched(session, _read_slots(session, nowhere, now, is_round=False), (), now, tried_since=now)
+    choose_recipients(session, (nowhere.id,), now, now)
 
 
 def match_detection(

@@ -23,6 +23,7 @@ from api.models.user import CONTACT_CHANNELS, Channel
 from configs.ground.clock import clock
 from configs.programs.jobs import queue
 from notifier.jobs import catch_up, deliver, match
+from notifier.workers import get_ready
 from tests.notifier import world
 from tests.notifier.program import Program
 from tests.samples import try_first
@@ -151,6 +152,21 @@ def test_a_database_that_is_away_is_one_line_and_no_traceback(
         for job in (match, catch_up, deliver):
             job(str(uuid4()))
     assert [(each["log_level"], "away" in each["event"]) for each in logs] == [("warning", True)] * 3
+
+
+@pytest.mark.rule("6.6")
+def test_a_worker_gets_ready_with_and_without_its_database_and_its_first_alert_is_like_the_others(
+    whole: "Running", settings_env: Callable[..., None], closed_port: int
+) -> None:
+    get_ready(["critical"])
+    world.alert(world.person(channels=(Channel.EMAIL,)))
+    found = world.detection(world.slots())
+    match(str(found))
+    assert [(row.state, row.params["detection_id"]) for row in world.notifications()] == [
+        (State.SENT, str(found))
+    ]
+    settings_env(DATABASE_URL=f"postgresql://nobody@127.0.0.1:{closed_port}/none")
+    get_ready(["critical"])  # raises nothing
 
 
 # Dead letters
