@@ -205,6 +205,7 @@ class Contract:
     zone: ZoneInfo
     language: str
     choices: list[EndChoice]
+    charged_at: datetime  # unless it ends before
     notice: NoticeState | None
     ends_at: datetime | None  # also where it was cancelled at Stripe
 
@@ -233,6 +234,7 @@ def read_own_contract(session: Session, user_id: UUID) -> Contract | None:
         zone=zone,
         language=session.scalars(sa.select(User.language).where(User.id == user_id)).one(),
         choices=list(_list_choices(session, row, paid_until, zone)),
+        charged_at=max(paid_until, row.charge_at or paid_until),
         notice=notice,
         ends_at=notice.ends_at if notice and notice.row.confirmed_at else known,
     )

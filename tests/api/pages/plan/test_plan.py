@@ -181,7 +181,7 @@ def test_a_subscription_says_that_it_goes_on_and_after_found_one_press_ends_it(b
     assert "Votre abonnement URGENCE TOTAL continue" in said
     assert "notification de la résiliation" in said
     page = buyer.get(f"/alertes/{alert.id}")
-    assert "Votre abonnement URGENCE TOTAL continue" in page.text
+    assert "Votre abonnement URGENCE TOTAL continue : 29,99 € le 25 décembre 2026" in plain(page)
     page = buyer.get("/dashboard")  # where the alert stays reachable, with its appointment
     assert "Alertes fermées" in page.text
     assert f"/alertes/{alert.id}/rendez-vous.ics" in page.html
