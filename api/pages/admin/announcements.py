@@ -115,7 +115,7 @@ def show_announcement(id: UUID) -> str:
     """Show an announcement in each language, its number of people, and what can be done."""
     with audited("announcement.view", "announcement", id) as work:
         row = get_announcement(work.session, id)
-        people = row.written if row.started_at else count_people(work.session, row)
+        people = row.written if row.done_at or row.stopped_at else count_people(work.session, row)
     actions = [cells.second_button("L’essayer sur moi", "admin.ask_try_announcement", id=id)]
     if not row.started_at:
         actions.append(cells.button("Envoyer", "admin.ask_start_announcement", id=id))

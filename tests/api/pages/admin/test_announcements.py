@@ -45,6 +45,7 @@ def test_a_service_notice_goes_to_the_people_that_the_operator_saw_and_waits_beh
     admin.get(f"{page}/envoi")
     assert plain(admin.page.headings[0]) == "Envoyer à 2 personnes ?"
     assert "part" in act(admin, f"{page}/envoi", typed="2")
+    assert "Personnes2Messagesécrits0" in "".join(admin.get(page).text.split()), "it has begun"
     assert send_announcements() == {"written": 2}
     assert send_announcements() == {"written": 0}
     assert {(each.kind, each.priority) for each in list_told()} == {("announcement", Priority.BULK)}
