@@ -62,6 +62,7 @@ class Planner:
         self._sizes: dict[str, int] = {}
         self._queues: dict[str, datetime] | None = None  # since when each has desks
         self._releasing: frozenset[str] = frozenset()
+        self._paused: frozenset[str] = frozenset()  # as desks were planned last
 
     def run(self, stop: threading.Event) -> None:
         """Run each PLANNER_SECONDS until `stop` is set; a part that fails is repeated in the next run."""
@@ -113,7 +114,7 @@ class Planner:
             planned = self._plan(rows, task, now, whole=whole) if needed else 0
             if whole:
                 candidates.add_listed(rows, now)
-        self._looked_at = now
+        self._looked_at, self._paused = now, task.paused
         if whole:
             self._planned_at = now
         self._runs = max(0 if emptied else self._runs, self._client.incr(due_queue.RUNS))
@@ -132,16 +133,18 @@ class Planner:
         since = (self._looked_at or now) - _OVERLAP
         turned = planning.desks_with_changed_grants(rows, desks().values(), since, now)
         before, self._releasing = self._releasing, desks_releasing(desks().values(), now)
-        turned |= before ^ self._releasing
-        return PlanningTask(frozenset(changed | turned), frozenset(requested), emptied)
+        paused = kill_switch.read_paused_desks(rows)
+        turned |= (before ^ self._releasing) | (paused ^ self._paused)
+        return PlanningTask(frozenset(changed | turned), frozenset(requested), emptied, paused)
 
     def _plan(self, rows: sa.orm.Session, task: PlanningTask, now: datetime, *, whole: bool) -> int:
         """Plan all desks, or those that share a host's budget with one that changed; return how many."""
         every = list(desks().values())
         hosts = {each.host: each for each in rows.scalars(sa.select(HostState))}
-        paused = kill_switch.read_paused_desks(rows)
         forbidden = robots_bans.apply(rows, now)
-        watched = [desk for desk in every if desk.schedulable and desk.id not in paused | forbidden.unwatched]
+        watched = [
+            desk for desk in every if desk.schedulable and desk.id not in task.paused | forbidden.unwatched
+        ]
         touched = {desk.host for desk in every if desk.id in task.changed | task.requested}
         chosen = [desk for desk in watched if whole or desk.host in touched]
         queues = {desk.id: str(queue_of(desk)) for desk in watched}
@@ -149,7 +152,7 @@ class Planner:
         shares = {host: each.budget_share for host, each in hosts.items()}
         planned = planning.plan_desks(rows, chosen, shares, task, now)
         # What is not to be watched is not paid for.
-        backoff.end_outages(rows, [*paused, *forbidden.closed, *queues], now)
+        backoff.end_outages(rows, [*task.paused, *forbidden.closed, *queues], now)
         rests = {host: until for host, each in hosts.items() if (until := each.rests_until)}
         rests = {host: until for host, until in rests.items() if until > now - _OWN_NAME}
         due_queue.send(self._client, due_queue.rest(rests, now=now))

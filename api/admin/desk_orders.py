@@ -11,13 +11,10 @@ from api.admin.audit import AuditedWork, write_instant
 from api.admin.desks import count_watched_desks, find_desk
 from api.ground.errors import ApiError, ensure_found
 from api.ground.schemas import Body
-from api.models.desk import DeskChange, DeskState, HostState
+from api.models.desk import DeskState, HostState
 from configs.ground.clock import clock
 from configs.ground.logs import mask_text
 from configs.world.desk import Desk, Text
-
-_PAUSED = "desk paused by an operator"
-_RESUMED = "desk resumed by an operator"
 
 
 class Reason(Body):
@@ -37,7 +34,6 @@ def pause_desk(work: AuditedWork, desk_id: str, wish: Reason) -> dict[str, Any]:
     if state.paused_at:
         raise ApiError(409, "desk-paused", f"it is paused since {state.paused_at:%Y-%m-%d %H:%M} UTC")
     state.paused_at, state.pause_reason = clock(), wish.reason
-    work.session.add(DeskChange(desk_id=desk_id, reason=_PAUSED))
     return {"pausedAt": [None, write_instant(state.paused_at)], "reason": mask_text(wish.reason)}
 
 
@@ -52,7 +48,6 @@ def resume_desk(work: AuditedWork, desk_id: str) -> dict[str, Any]:
         raise ApiError(409, "desk-not-paused", "no operator has paused this desk")
     changed = {"pausedAt": [write_instant(state.paused_at), None]}
     state.paused_at, state.pause_reason, state.check_requested_at = None, None, clock()
-    work.session.add(DeskChange(desk_id=desk_id, reason=_RESUMED))
     return changed
 
 

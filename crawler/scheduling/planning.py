@@ -23,12 +23,13 @@ from crawler.scheduling.rounds import count_visits, plan_rounds
 class PlanningTask:
     """Why desks are planned. `changed` desks may be due sooner, `requested` ones are to be checked now.
 
-    `emptied`: Redis lost what it knew, even what runs at this moment.
+    `emptied`: Redis lost what it knew, even what runs at this moment. Desks that operators `paused` are not planned.
     """
 
     changed: frozenset[str]
     requested: frozenset[str]
     emptied: bool = False
+    paused: frozenset[str] = frozenset()
 
 
 class DeskPlan(NamedTuple):

@@ -1,4 +1,4 @@
-"""Orders of an operator, by rows as the API writes them: the planner carries them out within a run."""
+"""Orders of an operator, by rows alone, as the API or SQL writes them: the planner carries them out within a run."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 import redis
 import time_machine
 
-from api.models.desk import DeskChange, DeskState, DeskStatus, HostState, Outage, OutageReason
+from api.models.desk import DeskState, DeskStatus, HostState, Outage, OutageReason
 from crawler.incidents import kill_switch
 from crawler.planner import Planner
 from crawler.scheduling import due_queue
@@ -45,7 +45,6 @@ def outages() -> list[tuple[str, OutageReason, datetime, datetime | None]]:
 
 def order_desk(desk_id: str = A, **values: Any) -> None:
     change(DeskState, DeskState.id == desk_id, **values)
-    save(DeskChange(desk_id=desk_id, reason="an operator's order"))
 
 
 def stop_by_row() -> None:
