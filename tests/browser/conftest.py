@@ -149,6 +149,7 @@ def site(
         STRIPE_WEBHOOK_SECRET="whsec_tests",
         TELEGRAM_BOT_NAME="rdvpriority_bot",
         PLANS_FILE=plans_file,
+        FRIENDS="true",
     )
     if not kept_site_apps or kept_site_apps[0][0] != settings():
         kept_site_apps[:] = [(settings(), create_app())]
