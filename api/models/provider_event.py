@@ -20,7 +20,7 @@ BOUNCE_WAIT = timedelta(minutes=10)  # for what else the provider answers, until
 class ReceiptKind(StrEnum):
     """What a receipt says."""
 
-    ACCEPTED = "accepted"  # its provider has it: stored only of a message of which we did not know that
+    ACCEPTED = "accepted"  # its provider has it
     DELIVERED = "delivered"
     REFUSED = "refused"  # this message only: the mailbox is full, the phone is off
     BOUNCED = "bounced"  # no message will ever arrive there

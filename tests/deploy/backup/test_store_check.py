@@ -167,7 +167,7 @@ def test_a_chunk_under_another_key_is_refused(tmp_path: Path) -> None:
     blobs.put(first, blobs.get(second)[:-5])
     with pytest.raises(BackupError, match="cut off or was changed"):
         unseal(blobs, first, [KEY])
-    with pytest.raises(BackupError):
+    with pytest.raises(BackupError, match="the key does not open"):
         unseal(blobs, second, [OTHER])
     blobs.delete(second)
     with pytest.raises(BackupError, match="is missing"):
