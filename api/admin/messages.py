@@ -1,6 +1,7 @@
 """Messages as operators see them, without address and text: all, and those that failed for good, to be sent again."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
@@ -11,11 +12,12 @@ from pydantic import Field
 from sqlalchemy.orm import Session
 
 import notifier
+from api.admin.users import search_users
 from api.alerts.notifications.reasons import UNKNOWN
 from api.ground.messages import ask_deliver_later
 from api.ground.paging import DAY, MONTH, Found, MomentQuery, PageQuery, apply_filter, read_moments, read_page
 from api.ground.schemas import Body
-from api.models.base import first_id_at
+from api.models.base import first_id_at, is_any_of
 from api.models.notification import Notification, State
 from api.models.user import Channel
 from configs.ground.clock import clock
@@ -23,6 +25,7 @@ from configs.ground.logs import mask_text
 
 MOST_REPLAYED = 1000
 _MOST_CAUSES = 20
+_MOST_FOUND = 100
 Kind = Annotated[str, Field(max_length=60)]
 Part = Annotated[str, Field(pattern=r"^[^\x00]*[^\s\x00][^\x00]*$", min_length=1, max_length=200)]
 
@@ -55,6 +58,14 @@ def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> Found[Notifi
     """Return a page of messages that failed for good, the latest failure first."""
     query = _select_dead(session, wanted)
     return Found(*read_moments(session, query, Notification.failed_at, Notification.id, wanted))
+
+
+def search_dead_letters(session: Session, text: str) -> Sequence[Notification]:
+    """Return the dead letters, however old, of whom an address or a number names, the latest _MOST_FOUND at most."""
+    mine = is_any_of(Notification.user_id, [each.id for each in search_users(session, text)])
+    dead = sa.select(Notification).where(Notification.state == State.FAILED, mine)
+    latest = dead.order_by(Notification.failed_at.desc(), Notification.id.desc())
+    return session.scalars(latest.limit(_MOST_FOUND)).all()
 
 
 def count_dead_letters(session: Session, wanted: Replay) -> int:

@@ -108,6 +108,7 @@ class Search:
     label: str
     hint: str
     texts: Texts
+    empty: str = ""  # in place of the list's own word
 
     def render(self, form: Form[Any]) -> Block:
         """Return its form."""
@@ -175,7 +176,7 @@ def _build_search(
 ) -> Callable[[], ResponseReturnValue]:
     def find() -> ResponseReturnValue:
         form = Form.read(search.model, search.texts)
-        blocks = [search.render(form), Table(title, columns, search.answer(form), empty)]
+        blocks = [search.render(form), Table(title, columns, search.answer(form), search.empty or empty)]
         return render_page(
             title, blocks, "", (f"admin.{listed}", title), form
         ), INVALID if form.errors else 200

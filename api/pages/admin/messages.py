@@ -19,6 +19,7 @@ from api.admin.messages import (
     list_dead_letters,
     list_messages,
     replay_dead_letters,
+    search_dead_letters,
 )
 from api.admin.support import (
     SupportAnswer,
@@ -47,6 +48,7 @@ from api.pages.admin.page_data import (
     number_field,
     render_page,
 )
+from api.pages.admin.users import search_person
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form, Texts
@@ -169,6 +171,12 @@ add_list(
     read=lambda work, wanted: list_dead_letters(work.session, wanted),
     notes_seen=True,
     filters=(_CHANNELS, _KIND, Field("reason", "Cause", attributes={"autocomplete": "off"}), _HOURS),
+    search=search_person(
+        "find_dead_letters",
+        ("dead-letters.search", "notification"),
+        search_dead_letters,
+        empty="Personne n’est trouvé, ou aucun de ses messages n’a échoué.",
+    ),
     between=_list_causes,
     columns=(
         Column("Échec", "failed_at"),

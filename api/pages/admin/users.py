@@ -1,5 +1,7 @@
 """Operators' pages of users: search by address, one account with its grants, and its role."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
 from uuid import UUID
 
 from api.admin.access import audited
@@ -29,7 +31,7 @@ from api.pages.admin.page_data import (
     render_page,
 )
 from api.pages.area import Access
-from api.pages.forms import Form, Texts
+from api.pages.forms import Form
 from configs.ground.clock import clock
 
 LIST = "/admin/utilisateurs"
@@ -49,10 +51,26 @@ _SOURCES: dict[str, str] = {
     "grace": "en attendant un paiement",
     "organisation": "par son organisation",
 }
-_SEARCH_TEXTS: Texts = {
-    ("wanted", rule): "Écrivez une adresse entière, un numéro de téléphone ou celui d’une commande."
-    for rule in ("missing", "email", "string_too_short")
-}
+
+
+def search_person(
+    name: str, audit: tuple[str, str], find: Callable[[Any, str], Sequence[Any]], empty: str = ""
+) -> Search:
+    """Return a search above a list by whom a whole address, a phone number or an order's number names."""
+    rules = ("missing", "email", "string_too_short")
+    text = "Écrivez une adresse entière, un numéro de téléphone ou celui d’une commande."
+    return Search(
+        name,
+        UserSearch,
+        audit,
+        find,
+        label="Adresse e-mail entière, numéro de téléphone ou de commande",
+        hint="Cela n’apparaît dans aucune adresse de page ni aucun journal.",
+        texts={("wanted", rule): text for rule in rules},
+        empty=empty,
+    )
+
+
 add_list(
     LIST,
     "list_users",
@@ -61,15 +79,7 @@ add_list(
     audit=("users.search", "user"),
     read=lambda work, wanted: list_users(work.session, wanted),
     notes_seen=True,
-    search=Search(
-        "find_users",
-        UserSearch,
-        ("users.search", "user"),
-        search_users,
-        label="Adresse e-mail entière, numéro de téléphone ou de commande",
-        hint="Cela n’apparaît dans aucune adresse de page ni aucun journal.",
-        texts=_SEARCH_TEXTS,
-    ),
+    search=search_person("find_users", ("users.search", "user"), search_users),
     filters=(Field("role", "Rôle", [(each.value, text) for each, text in _ROLES.items()]),),
     columns=(
         Column(

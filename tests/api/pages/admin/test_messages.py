@@ -10,13 +10,28 @@ import time_machine
 from api.admin.audit import AuditedWork, record_audit
 from api.jobs import schedule as jobs
 from api.models.audit import AuditEntry
+from api.models.base import session
+from api.models.contact_lookup import claim_address
 from api.models.notification import Notification, Priority, State
+from api.models.payment import Payment
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
 from tests.api.pages.admin.conftest import audit
 from tests.api.world import Door
 from tests.clients import Browser
-from tests.factories import BOBIGNY, NINE, add_account, add_slot_message, change, one, rows, save_all
+from tests.factories import (
+    BOBIGNY,
+    NINE,
+    add_account,
+    add_payment,
+    add_slot_message,
+    change,
+    get,
+    make_contact,
+    one,
+    rows,
+    save_all,
+)
 from tests.in_turn import in_turn
 
 ALL, PAGE, REPLAY = "/admin/messages", "/admin/messages-echoues", "/admin/messages-echoues/renvoi"
@@ -94,6 +109,31 @@ def test_no_letter_of_an_address_is_searched_for_and_a_cause_is_counted_as_it_is
     (link,) = (at["href"] for tag, at in page.tags if tag == "a" and "reason=refused" in at.get("href", ""))
     assert admin.get(link).headings == ["Renvoyer 2 messages ?"]
     assert "0 message" in admin.get(f"{REPLAY}?reason=camille").text
+
+
+def test_the_letters_of_a_person_are_found_by_address_number_and_order(admin: Browser) -> None:
+    camille, other = add_account(), add_account("robin@example.org")
+    mine = fail(camille.id, hours=60 * 24) + fail(camille.id)
+    (his,) = fail(other.id)
+    with session() as s:
+        phone = make_contact(camille.id, Channel.SMS)
+        s.add(phone)
+        claim_address(s, phone)
+    number = get(Payment, add_payment(camille.id)).order_number
+    for wanted, found in (
+        ("CAMILLE@example.org", mine),
+        ("06 12 34 56 78", mine),
+        (number, mine),
+        ("robin@example.org", [his]),
+        ("nobody@example.org", []),
+    ):
+        admin.get(PAGE)
+        page = admin.send(f"{PAGE}/recherche", wanted=wanted)
+        assert {each for each in (*mine, his) if str(each) in page.html} == set(found), wanted
+        assert ("Personne n’est trouvé" in page.text) == (not found), wanted
+        searched = audit("dead-letters.search")[-1].changes
+        assert set(searched["seen"]) == set(map(str, found)), wanted
+    assert "nobody" not in str(searched)
 
 
 def test_pages_go_on_after_what_they_showed_was_sent_again(admin: Browser, camille_id: UUID) -> None:

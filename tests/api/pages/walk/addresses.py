@@ -163,6 +163,7 @@ OPERATOR_FORMS: dict[str, tuple[str, dict[str, str]]] = {
     "admin.keep_organisation": ("/admin/organisations/{organisation}/suite", {}),
     "admin.answer_request": ("/admin/demandes/{request}/reponse", {"answer": "Bonjour"}),
     "admin.end_request": ("/admin/demandes/{other_request}/fin", {}),
+    "admin.find_dead_letters": ("/admin/messages-echoues/recherche", {"wanted": "anna.secret@example.org"}),
     "admin.find_users": ("/admin/utilisateurs/recherche", {"wanted": "anna.secret@example.org"}),
     "admin.give_grant": (
         "/admin/utilisateurs/{user}/formule", {"plan": "URGENCE_7J", "seen": "1 {grant}"},
