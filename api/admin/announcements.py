@@ -16,8 +16,8 @@ from api.ground.messages import ask_deliver_later, write_message
 from api.ground.paging import Found, PageQuery, read_page
 from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
-from api.models.base import new_id, session
-from api.models.notification import Announcement
+from api.models.base import first_id_at, new_id, session
+from api.models.notification import Announcement, Notification
 from api.models.user import Channel, Contact, ContactState, Grant, Role, User
 from configs.ground.clock import clock
 from configs.world.desk import Text
@@ -130,6 +130,17 @@ def stop_announcement(work: AuditedWork, id: UUID) -> None:
 def count_people(session: Session, row: Announcement) -> int:
     """Return how many people an announcement is for now."""
     return session.scalar(sa.select(sa.func.count()).select_from(_select_people(row).subquery())) or 0
+
+
+def count_left(session: Session, row: Announcement) -> int:
+    """Return how many messages of a stopped announcement left all the same, deleted accounts' apart."""
+    if row.started_at is None or row.stopped_at is None:
+        return 0
+    mine = (
+        Notification.id.between(first_id_at(row.started_at), first_id_at(row.stopped_at)),
+        Notification.dedupe_key.startswith(f"announcement:{row.id}:"),
+    )
+    return session.scalars(sa.select(sa.func.count(Notification.accepted_at)).where(*mine)).one()
 
 
 def _select_people(row: Announcement) -> sa.Select[UUID, str, UUID]:

@@ -67,12 +67,14 @@ def test_a_stopped_one_is_written_to_nobody_and_what_waits_does_not_leave(app: F
     page = write(admin)
     act(admin, f"{page}/envoi", typed="2")
     send_announcements()
-    waiting, _ = list_told()
+    waiting, gone = list_told()
+    change(Notification, Notification.id == gone.id, state=State.SENT, accepted_at=clock())
     for language in ("en", "de"):  # English stands in
         waiting.language = language
         assert "They change on 1 March." in read_text(waiting, language)
     change(Announcement, Announcement.done_at.is_not(None), done_at=None)
     assert "est arrêtée" in act(admin, f"{page}/arret")
+    assert "Messagesécrits2Partisavantl’arrêt1" in "".join(admin.get(page).text.split())
     assert prepare(waiting) == Skip(State.EXPIRED, "the announcement was stopped")
     assert send_announcements() == {"written": 0}
     assert "n’est pas en cours" in act(admin, f"{page}/arret")
