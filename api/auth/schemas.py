@@ -73,7 +73,7 @@ Code = Annotated[
     Field(
         pattern=r"^[0-9A-Za-z]{6,24}$",
         examples=["492039"],
-        json_schema_extra={"pattern": r"^[0-9A-Za-z][0-9A-Za-z -]{4,22}[0-9A-Za-z]$"},
+        json_schema_extra={"pattern": r"^([0-9A-Za-z][ -]?){5,23}[0-9A-Za-z]$"},
     ),
 ]
 

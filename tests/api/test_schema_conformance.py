@@ -53,6 +53,7 @@ UNFORESEEN = {
     "excludes_everything": "depends on the day",
     "not_watched": "depends on what is watched now",
     "out_of_order": "compares two fields",
+    "same_hours": "compares two fields",
     "not_found": "compares two fields",
     "email: missing": "depends on the sign-in",
     "procedures: missing": "depends on the alert that is changed",
