@@ -148,7 +148,7 @@ def _refuse_pointless(session: Session, user_id: UUID, wanted: Plan, now: dateti
         raise _refuse(held.plan.name, held.ends_at)
     known = find_subscription(session, user_id) if wanted.recurring else None
     if known and known.status in RENEWING and known.lapsed_at is None:
-        raise _refuse(known.plan, known.cancel_at or known.period_ends_at)
+        raise _refuse(known.plan, known.cancel_at or known.next_charge_at)
 
 
 def _refuse(held: PlanName, until: datetime | None) -> ApiError:

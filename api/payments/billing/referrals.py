@@ -25,6 +25,9 @@ from api.models.payment import (
     Referral,
     ReferralReason,
     ReferralState,
+    Refund,
+    RefundReason,
+    RefundStatus,
     Subscription,
     WatchCredit,
 )
@@ -238,9 +241,15 @@ def _is_first(session: Session, order: Payment) -> bool:
 
 
 def _is_kept(session: Session, order: Payment) -> bool:
-    """Whether an order was neither withdrawn nor paid back whole, unless for time only."""
+    """Whether an order was paid and not withdrawn, and none of its money went back, unless for an outage."""
+    back = sa.select(Refund.id).where(
+        Refund.payment_id == order.id,
+        Refund.status != RefundStatus.FAILED,
+        Refund.reason != RefundReason.OUTAGE,
+    )
+    went_back = order.lost_cents or session.scalar(back.limit(1))
     withdrawn = has_event(session, order, PaymentEventKind.WITHDRAWN)
-    return has_plan(session, order, *FOR_TIME) and not withdrawn
+    return has_plan(session, order, RefundReason.OUTAGE) and not (went_back or withdrawn)
 
 
 def _list_addresses(session: Session, user_id: UUID) -> set[str]:

@@ -16,8 +16,10 @@ from api.ground.errors import invalid
 from api.ground.schemas import FieldError
 from api.models.declaration import Declaration
 from api.models.payment import Payment, PaymentStatus, Subscription
+from api.models.stripe_event import CommandKind
 from api.models.user import Grant, User
 from api.payments.billing.schemas import Cancellation
+from api.payments.gateway.outbox import is_asked
 from api.payments.ledger.early_ends import quote_ends
 from api.payments.ledger.grants import find_paid_end
 from api.payments.ledger.subscriptions import find_earliest_end, find_order_of
@@ -42,8 +44,12 @@ def find_last_second(session: Session, row: Subscription, ends: datetime, now: d
 
     It only must not renew: what ends at Stripe cannot be undone.
     """
-    last = max(find_period_end(session, row, now), row.period_ends_at or now)
-    return max(last, ends) if ends > now else ends
+    known = row.period_ends_at or now
+    if ends <= now:
+        return ends
+    if is_asked(session, CommandKind.CHARGE, row.id):  # Stripe would charge before the days that were given
+        return known
+    return max(find_period_end(session, row, now), known, ends)
 
 
 def find_first_end(session: Session, row: Subscription, now: datetime) -> datetime:

@@ -38,7 +38,7 @@ from api.payments.declarations.records import Author, Refusal, acknowledge, decl
 from api.payments.declarations.schemas import PERIOD_END
 from api.payments.ledger import notices
 from api.payments.ledger.early_ends import shorten_paid_time
-from api.payments.ledger.grants import end_grace, find_paid_end
+from api.payments.ledger.grants import end_given_days, end_grace, find_paid_end
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.subscriptions import (
     find_agreed_end,
@@ -153,7 +153,7 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Non
         return
     ends, period_end = row.takes_effect_at, find_paid_end(session, contract.id, row.made_at)
     # Ten days are over without a word from the owner.
-    if row.at_period_end and period_end and period_end > ends:
+    if row.confirmed_at is None and row.at_period_end and period_end and period_end > ends:
         row.takes_effect_at = period_end
         request_cancellation(session, contract.id, period_end)
         return
@@ -161,6 +161,8 @@ def apply_cancellation(session: Session, row: Declaration, now: datetime) -> Non
     if not row.at_period_end or (paid_until and paid_until > ends):
         paid = list_paid(session, contract, ends)
         back = sum(shorten_paid_time(session, lock_payment(session, each), ends) for each in paid)
+    if not row.at_period_end:
+        end_given_days(session, row, contract, ends)
     ended_before = bool(contract.ended_at and contract.ended_at < ends)
     request_cancellation(session, contract.id, ends)
     end_grace(session, contract.id, ends)

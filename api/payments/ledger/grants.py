@@ -15,6 +15,8 @@ from api.alerts.plan_limits import pause_excess_alerts
 from api.alerts.service import wake_alerts
 from api.alerts.unwatched import record_unwatched
 from api.ground.messages import get_effects
+from api.models.base import first_id_at
+from api.models.declaration import Declaration
 from api.models.payment import (
     CreditForm,
     Payment,
@@ -146,13 +148,6 @@ def move_given_days(session: Session, subscription_id: UUID, since: datetime, by
         row.charge_at = max(grant.ends_at, row.charge_at or grant.ends_at)
 
 
-def find_covered_end(session: Session, payment: Payment) -> datetime | None:
-    """Return until when what a renewal's subscription paid lasts, with the days for friends' orders behind it."""
-    paid = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
-    given = session.scalar(sa.select(_select_given_end(payment.user_id, payment.plan)))
-    return max(paid, given or paid) if paid else None
-
-
 def _begin_grace(session: Session, row: Subscription, user_id: UUID, paid_until: datetime) -> None:
     lock_user(session, user_id)
     session.refresh(row)
@@ -238,16 +233,32 @@ def _shorten(session: Session, grants: Iterable[Grant], ends: datetime) -> None:
 def find_paid_end(
     session: Session, subscription_id: UUID, begun_by: datetime | None = None
 ) -> datetime | None:
-    """Return the end of the last period of a subscription that was paid; Stripe's own row may be a period ahead.
+    """Return until when what a subscription paid lasts, with the days for friends' orders that go on from there.
 
-    `begun_by`: of those that had begun then, as a notice means no later one.
+    Stripe's own row may be a period ahead. `begun_by`: of periods that had begun then, as a notice means no later one.
     """
     paid = (
         sa.select(sa.func.max(Grant.ends_at))
         .join(Payment, Payment.id == Grant.payment_id)
         .where(Payment.subscription_id == subscription_id, Grant.source == PAYMENT)
     )
-    return session.scalar(paid.where(Grant.starts_at <= begun_by) if begun_by else paid)
+    end = session.scalar(paid.where(Grant.starts_at <= begun_by) if begun_by else paid)
+    given = sa.select(Grant).join(Subscription, Subscription.user_id == Grant.user_id).where(
+        Subscription.id == subscription_id, Grant.plan == Subscription.plan, Grant.source == FRIEND
+    )  # fmt: skip
+    for grant in session.scalars(given.order_by(Grant.starts_at)):
+        if end and grant.starts_at <= end:
+            end = max(end, grant.ends_at)
+    return end
+
+
+def end_given_days(session: Session, notice: Declaration, contract: Subscription, ends: datetime) -> None:
+    """End the days for friends' orders that a subscription's owner had when its end was wished for an earlier day."""
+    given = sa.select(Grant).where(
+        Grant.user_id == contract.user_id, Grant.plan == contract.plan, Grant.source == FRIEND,
+        Grant.id < first_id_at(notice.made_at), Grant.ends_at > ends,
+    )  # fmt: skip
+    end_grants(session, session.scalars(given.order_by(Grant.starts_at.desc())).all(), ends)
 
 
 def end_paid_plan(session: Session, payment: Payment, now: datetime, unused: Fraction) -> None:

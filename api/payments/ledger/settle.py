@@ -36,7 +36,7 @@ from api.payments.ledger.early_ends import shorten_paid_time
 from api.payments.ledger.grants import (
     GRACE_PERIOD,
     end_paid_plan,
-    find_covered_end,
+    find_paid_end,
     give_grace,
     give_paid_plan,
     keep_paid,
@@ -182,7 +182,7 @@ def bridge_renewal(session: Session, payment: Payment, facts: InvoiceFacts) -> N
         return
     now = clock()
     payment.amount_cents = facts.amount_due
-    end = find_covered_end(session, payment)
+    end = find_paid_end(session, payment.subscription_id) if payment.subscription_id else None
     if facts.is_refused_renewal:
         add_event(session, payment, PaymentEventKind.FAILED, now, reason="renewal refused")
         if end and now < end + GRACE_PERIOD:  # afterwards another mail says how it ended

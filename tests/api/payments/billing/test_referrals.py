@@ -1,16 +1,19 @@
 """A friend's first order that names a person's link: days for both, what refuses and bounds them, and their way back."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from api.admin.audit import Actor, AuditedWork
+from api.admin.user_changes import Suspension, suspend_user
 from api.jobs import schedule as jobs
+from api.models.audit import ActorKind
 from api.models.base import session
 from api.models.notification import Notification
-from api.models.payment import Payment, Referral, ReferralReason, ReferralState, Subscription
+from api.models.payment import Payment, Referral, ReferralReason, ReferralState, RefundReason, Subscription
 from api.models.user import Channel, Contact, Grant, User
 from api.payments.billing.referrals import write_friend_link
 from api.privacy.deletion import delete_account
@@ -131,6 +134,54 @@ def test_the_next_charge_moves_by_the_days_and_the_plan_goes_on_without_a_hole(
     assert not told & {"plan_expiring", "plan_ended", "payment_failed"}
 
 
+def test_a_subscription_ends_where_the_days_that_were_given_end(till: Till, friend: Till) -> None:
+    till.buy(TOTAL)
+    buy_by_link(till, friend)
+    decide(friend)
+    till.sign_in()
+    (row,) = rows(Subscription)
+    held = row.next_charge_at
+    assert held is not None
+    assert held - row.period_ends_at == timedelta(days=5)
+    answer = till.post("cancel", {"periodEnd": True})
+    assert answer.json == {"endsAt": f"{held:%Y-%m-%dT%H:%M:%SZ}", "refund": 0, "currency": "eur"}
+    send_commands()
+    (known,) = till.shop.control.objects("subscription")
+    assert known["cancel_at"] == held.timestamp()
+    pass_until(till, held - timedelta(hours=2))
+    assert till.read_plan() is TOTAL
+    pass_until(till, held + timedelta(hours=2))
+    assert till.read_plan() is PlanName.NONE
+    assert len([each for each in till.shop.control.objects("invoice") if each["amount_paid"]]) == 1
+
+
+def pass_until(till: Till, at: datetime) -> None:
+    till.shop.pass_time(seconds=(at - clock()).total_seconds())
+    for _ in range(2):
+        jobs.apply_declarations()
+    send_commands()
+    till.shop.deliver()
+
+
+@pytest.mark.parametrize("days", [3, 9])
+def test_a_day_that_is_chosen_ends_the_days_that_were_given(till: Till, friend: Till, days: int) -> None:
+    """The first day lies within what is paid, the other one within the days that were given."""
+    till.buy(TOTAL)
+    buy_by_link(till, friend)
+    decide(friend)
+    (row,) = rows(Subscription)
+    till.shop.pass_time(seconds=(row.period_ends_at - clock()).total_seconds() - 6 * 86400)
+    till.sign_in()
+    answer = till.post("cancel", {"on": f"{clock() + timedelta(days=days):%Y-%m-%d}"})
+    ends = datetime.fromisoformat(answer.json["endsAt"])
+    assert (answer.json["refund"] > 0) is (days == 3)
+    pass_until(till, ends - timedelta(minutes=5))
+    assert till.read_plan() is TOTAL
+    pass_until(till, ends + timedelta(minutes=5))
+    assert till.read_plan() is PlanName.NONE
+    assert not [each for each in rows(Grant, Grant.user_id == till.person.id) if each.ends_at > clock()]
+
+
 def refund(friend: Till, order: Payment) -> None:
     order_refund(order.id, order.amount_cents)
     send_commands()
@@ -237,10 +288,35 @@ def test_what_goes_back_later_takes_back_what_is_unused_and_the_charge_is_where_
     ]
 
 
-def buy_first(till: Till, friend: Till) -> Payment:
+def suspend(friend: Till, _: Payment) -> None:
+    with session() as s:
+        work = AuditedWork(s, Actor(None, ActorKind.COMMAND))
+        suspend_user(work, friend.person.id, Suspension(reason="x"))
+
+
+def give_for_outage(_: Till, order: Payment) -> None:
+    order_refund(order.id, 100, RefundReason.OUTAGE)
+
+
+@pytest.mark.parametrize(("act", "state"), [(suspend, TAKEN), (give_for_outage, GIVEN)])
+def test_money_for_unused_days_takes_back_and_money_for_an_outage_does_not(
+    till: Till, friend: Till, act: Act, state: ReferralState
+) -> None:
+    order = buy_first(till, friend, TOTAL)
+    decide(friend)
+    assert (len(list_given(till)), len(list_given(friend))) == (1, 1)
+    act(friend, order)
+    send_commands()
+    friend.shop.deliver()
+    assert decide(friend, days=0).state is state
+    number = int(state is GIVEN)
+    assert (len(list_given(till)), len(list_given(friend))) == (number, number)
+
+
+def buy_first(till: Till, friend: Till, name: PlanName = WEEK) -> Payment:
     """Have the friend's order be so old that the person's month is new when it is decided."""
     till.buy(DAY)
-    order = buy_by_link(till, friend)
+    order = buy_by_link(till, friend, name)
     till.shop.pass_time(days=8)
     till.sign_in()
     till.buy(TOTAL)
