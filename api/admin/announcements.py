@@ -134,13 +134,10 @@ def count_people(session: Session, row: Announcement) -> int:
 
 def count_left(session: Session, row: Announcement) -> int:
     """Return how many messages of a stopped announcement left all the same, deleted accounts' apart."""
-    if row.started_at is None or row.stopped_at is None:
-        return 0
-    mine = (
-        Notification.id.between(first_id_at(row.started_at), first_id_at(row.stopped_at)),
-        Notification.dedupe_key.startswith(f"announcement:{row.id}:"),
-    )
-    return session.scalars(sa.select(sa.func.count(Notification.accepted_at)).where(*mine)).one()
+    began, ended = (first_id_at(each or clock()) for each in (row.started_at, row.stopped_at))
+    mine = Notification.dedupe_key.startswith(f"announcement:{row.id}:")
+    left = sa.select(sa.func.count(Notification.accepted_at)).where(mine)
+    return session.scalar(left.where(Notification.id.between(began, ended))) or 0
 
 
 def _select_people(row: Announcement) -> sa.Select[UUID, str, UUID]:

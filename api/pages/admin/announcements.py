@@ -117,15 +117,14 @@ def show_announcement(id: UUID) -> str:
     with audited("announcement.view", "announcement", id) as work:
         row = get_announcement(work.session, id)
         people = row.written if row.done_at or row.stopped_at else count_people(work.session, row)
-        left = count_left(work.session, row)
+        left = row.stopped_at is not None and count_left(work.session, row)
     actions = [cells.second_button("L’essayer sur moi", "admin.ask_try_announcement", id=id)]
     if not row.started_at:
         actions.append(cells.button("Envoyer", "admin.ask_start_announcement", id=id))
     elif not row.stopped_at:
         actions.append(cells.second_button("Arrêter", "admin.ask_stop_announcement", id=id))
-    facts = [("À", _name_audience(row)), ("Personnes", people), ("Messages écrits", row.written)]
-    if row.stopped_at:
-        facts.append(("Partis avant l’arrêt", left))
+    numbers = [("Personnes", people), ("Messages écrits", row.written), ("Partis avant l’arrêt", left)]
+    facts = [("À", _name_audience(row)), *numbers]
     blocks: list[Block] = [Facts(facts, _name_state(row), actions)]
     for language, name in MESSAGE_LANGUAGES.items():
         title, *paragraphs = row.choose_text(language)

@@ -1,6 +1,7 @@
 """Operators' pages of messages: all of them, those that failed for good, sending these again; requests to support."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -48,7 +49,7 @@ from api.pages.admin.page_data import (
     number_field,
     render_page,
 )
-from api.pages.admin.users import search_person
+from api.pages.admin.users import PERSON
 from api.pages.admin.words import count
 from api.pages.area import Access
 from api.pages.forms import Form, Texts
@@ -171,10 +172,11 @@ add_list(
     read=lambda work, wanted: list_dead_letters(work.session, wanted),
     notes_seen=True,
     filters=(_CHANNELS, _KIND, Field("reason", "Cause", attributes={"autocomplete": "off"}), _HOURS),
-    search=search_person(
-        "find_dead_letters",
-        ("dead-letters.search", "notification"),
-        search_dead_letters,
+    search=replace(
+        PERSON,
+        name="find_dead_letters",
+        audit=("dead-letters.search", "notification"),
+        find=search_dead_letters,
         empty="Personne n’est trouvé, ou aucun de ses messages n’a échoué.",
     ),
     between=_list_causes,

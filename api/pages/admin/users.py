@@ -1,7 +1,5 @@
 """Operators' pages of users: search by address, one account with its grants, and its role."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import UUID
 
 from api.admin.access import audited
@@ -51,26 +49,17 @@ _SOURCES: dict[str, str] = {
     "grace": "en attendant un paiement",
     "organisation": "par son organisation",
 }
-
-
-def search_person(
-    name: str, audit: tuple[str, str], find: Callable[[Any, str], Sequence[Any]], empty: str = ""
-) -> Search:
-    """Return a search above a list by whom a whole address, a phone number or an order's number names."""
-    rules = ("missing", "email", "string_too_short")
-    text = "Écrivez une adresse entière, un numéro de téléphone ou celui d’une commande."
-    return Search(
-        name,
-        UserSearch,
-        audit,
-        find,
-        label="Adresse e-mail entière, numéro de téléphone ou de commande",
-        hint="Cela n’apparaît dans aucune adresse de page ni aucun journal.",
-        texts={("wanted", rule): text for rule in rules},
-        empty=empty,
-    )
-
-
+_RULES = ("missing", "email", "string_too_short")
+_WHOLE = "Écrivez une adresse entière, un numéro de téléphone ou celui d’une commande."
+PERSON = Search(
+    "find_users",
+    UserSearch,
+    ("users.search", "user"),
+    search_users,
+    label="Adresse e-mail entière, numéro de téléphone ou de commande",
+    hint="Cela n’apparaît dans aucune adresse de page ni aucun journal.",
+    texts={("wanted", rule): _WHOLE for rule in _RULES},
+)
 add_list(
     LIST,
     "list_users",
@@ -79,7 +68,7 @@ add_list(
     audit=("users.search", "user"),
     read=lambda work, wanted: list_users(work.session, wanted),
     notes_seen=True,
-    search=search_person("find_users", ("users.search", "user"), search_users),
+    search=PERSON,
     filters=(Field("role", "Rôle", [(each.value, text) for each, text in _ROLES.items()]),),
     columns=(
         Column(

@@ -242,12 +242,9 @@ def _is_first(session: Session, order: Payment) -> bool:
 
 def _is_kept(session: Session, order: Payment) -> bool:
     """Whether an order was paid and not withdrawn, and none of its money went back, unless for an outage."""
-    back = sa.select(Refund.id).where(
-        Refund.payment_id == order.id,
-        Refund.status != RefundStatus.FAILED,
-        Refund.reason != RefundReason.OUTAGE,
-    )
-    went_back = order.lost_cents or session.scalar(back.limit(1))
+    back = (Refund.status != RefundStatus.FAILED, Refund.reason != RefundReason.OUTAGE)
+    mine = sa.select(Refund.id).where(Refund.payment_id == order.id, *back)
+    went_back = order.lost_cents or session.scalar(mine.limit(1))
     withdrawn = has_event(session, order, PaymentEventKind.WITHDRAWN)
     return has_plan(session, order, RefundReason.OUTAGE) and not (went_back or withdrawn)
 

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from fractions import Fraction
-from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -110,9 +109,10 @@ def begin_grace(session: Session, now: datetime) -> int:
     Their renewal may not be heard of for hours, and no alert would go out meanwhile. They belong to no payment yet.
     Return how many alerts go on by them.
     """
-    until = sa.func.greatest(
-        sa.func.max(Grant.ends_at), _select_given_end(Subscription.user_id, Subscription.plan)
-    )
+    given = aliased(Grant)
+    days = (given.user_id == Subscription.user_id, given.plan == Subscription.plan, given.source == FRIEND)
+    given_end = sa.select(sa.func.max(given.ends_at)).where(*days).scalar_subquery()
+    until = sa.func.greatest(sa.func.max(Grant.ends_at), given_end)
     paid = (
         sa.select(Subscription.id, until)
         .join(Payment, Payment.subscription_id == Subscription.id)
@@ -127,12 +127,6 @@ def begin_grace(session: Session, now: datetime) -> int:
         if row.user_id:
             _begin_grace(session, row, row.user_id, paid_until)
     return len(get_effects(session).alerts)
-
-
-def _select_given_end(user_id: Any, name: Any) -> sa.ScalarSelect[datetime]:
-    given = aliased(Grant)
-    mine = (given.user_id == user_id, given.source == FRIEND, given.plan == name)
-    return sa.select(sa.func.max(given.ends_at)).where(*mine).scalar_subquery()
 
 
 def move_given_days(session: Session, subscription_id: UUID, since: datetime, by: timedelta) -> None:
