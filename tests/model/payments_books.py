@@ -164,6 +164,9 @@ class Books:
     def _check_order_mail(self, payment: Payment) -> None:
         closed = any(each.subject == CLOSED for each in self.events[payment.id])  # its plan had begun
         at_once = not closed and any(each.reason in _AUTOMATIC for each in self.refunds[payment.id])
+        at_once |= (
+            not payment.amount_cents and not self.grants[payment.id]
+        )  # paid by a code: nothing to give back
         known = self.told[str(payment.id)]
         if payment.user_id is None:
             assert known == 0
@@ -239,7 +242,14 @@ class Books:
             or self.has(payment, PaymentEventKind.WITHDRAWN)
             or any(each.reason in _AUTOMATIC for each in made)
             or bool(lost and gone >= payment.amount_cents)
+            or self._is_refused_gift(payment)
         )
+
+    def _is_refused_gift(self, payment: Payment) -> bool:
+        """Return whether a withdrawal overtook what a code paid whole: it gives nothing, and nothing goes back."""
+        mine = [each for each in self.payments if each.user_id == payment.user_id]
+        withdrew = any(self.has(each, PaymentEventKind.WITHDRAWN) for each in mine)
+        return withdrew and not payment.amount_cents and not self.grants[payment.id]
 
     def _was_shortened(self, payment: Payment) -> bool:
         return any(

@@ -97,7 +97,7 @@ class PaymentsWorld:
         self.queue.clear()
         self.waiting.clear()
         self._compared_at = clock()
-        self._backup: dict[str, str] | None = None
+        self._backup: tuple[dict[str, str], UUID] | None = None  # rows, and the buyer
         self.organisation_id = add_organisation(add_user("owner@example.org").id).id
         self.add_user()
 
@@ -323,14 +323,15 @@ class PaymentsWorld:
 
     def back_up(self) -> None:
         """Keep the present state of the database."""
-        self._backup = databases.copy_rows(str(engine().url.database))
+        self._backup = databases.copy_rows(str(engine().url.database)), self.user_id
 
     def restore(self) -> None:
         """Bring the last backup back; what was ordered since is refunded and ended by hand, as the docs say."""
         if self._backup is None:
             return
         engine().dispose()
-        databases.bring_back(str(engine().url.database), self._backup)
+        kept, self.user_id = self._backup  # who came since is gone
+        databases.bring_back(str(engine().url.database), kept)
         self.queue.clear()
         with session() as s:
             known = {str(each) for each in s.scalars(sa.select(Payment.id))}
