@@ -22,7 +22,7 @@ from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.database_errors import is_away, passes
 from notifier.channels.fates import ACCEPTED, COPIES, FINAL
 from notifier.channels.provider_base import price_settled, provider_timeout_seconds
-from notifier.channels.providers.twilio import MACHINE
+from notifier.channels.providers.twilio import FAILURES, MACHINE
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
 from notifier.delivery.message_writer import change_state, insert_rows
@@ -154,7 +154,7 @@ def _apply(opened: Session, key: UUID, now: datetime) -> None:
     if any(_is_under_way(row, event, now) for row in rows):
         event.next_attempt_at = now + _WAIT
         return
-    for row in rows:
+    for row in rows if not _has_failed(opened, event) else ():
         end = settle(row, event)
         if end is State.DELIVERED:
             _deliver(opened, row, event)
@@ -162,6 +162,14 @@ def _apply(opened: Session, key: UUID, now: datetime) -> None:
             _bounce(opened, row, event, now)
     event.next_attempt_at = _apply_to_contact(opened, event, now)
     event.applied_at = None if event.next_attempt_at else now
+
+
+def _has_failed(opened: Session, event: ProviderEvent) -> bool:
+    """Whether a failure of the same copy came before the word that it was accepted, which then settles nothing."""
+    if event.kind is not ReceiptKind.ACCEPTED or not event.message_id:
+        return False
+    same = ProviderEvent.event_id.in_([f"{event.message_id}:{each.value}" for each in FAILURES])
+    return bool(opened.scalar(sa.select(sa.exists().where(ProviderEvent.provider == event.provider, same))))
 
 
 def _lock_messages(opened: Session, event: ProviderEvent) -> Sequence[Notification]:

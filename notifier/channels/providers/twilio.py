@@ -94,6 +94,7 @@ _KINDS: Mapping[ContactState | None, ReceiptKind] = {
     ContactState.UNSUBSCRIBED: ReceiptKind.STOPPED,
     ContactState.BOUNCED: ReceiptKind.BOUNCED,
 }
+FAILURES = (ReceiptKind.REFUSED, *_KINDS.values())  # of a message that did not arrive
 # https://www.twilio.com/docs/messaging/tutorials/advanced-opt-out, and the French words; without accents
 _STOP_WORDS = frozenset(
     {"stop", "stopall", "stopsms", "unsubscribe", "cancel", "end", "quit", "optout", "revoke", "arret"}

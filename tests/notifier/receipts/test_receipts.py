@@ -277,6 +277,15 @@ def test_the_state_of_a_strangers_message_changes_none_of_ours() -> None:
     assert all(each.applied_at for each in stored())
 
 
+def test_a_yes_that_comes_after_the_failure_of_its_copy_keeps_no_message_from_being_sent_again() -> None:
+    key = unknown(Channel.SMS)
+    send_sms_state(key, "undelivered", "30003", sid="SM" + "9" * 32)
+    apply_receipts()
+    send_sms_state(key, "sent", sid="SM" + "9" * 32)
+    apply_receipts()
+    assert state_of(key) is State.PENDING
+
+
 def test_a_call_of_twilio_is_checked_with_address_form_and_account() -> None:
     key = sent(Channel.SMS)
     with pytest.raises(PermissionError):
