@@ -16,7 +16,7 @@ from configs.ground.clock import clock, read_offset
 from configs.ground.redis import redis_client
 from configs.programs.worker_processes import leaves_at
 from configs.settings import SettingMissing, SettingsRefused, load, settings
-from notifier import sweep, workers
+from notifier import workers
 from tests.in_turn import in_turn
 from tests.notifier.program import Program
 from tests.waiting import outlive
@@ -60,7 +60,6 @@ def test_processes_that_begin_together_leave_at_different_times(settings_env: Ca
 
 PROGRAMS: dict[str, Callable[[], int]] = {
     "api.migrations": lambda: migrations.main(["upgrade"]),
-    "the sweep": sweep.main,
     "the background program": lambda: background.main([]),
     "the notifier": lambda: workers.main([]),
 }
