@@ -118,7 +118,7 @@ def read_steps(session: Session, days: int) -> tuple[dict[date, dict[str, int]],
 
 
 def read_months(session: Session, most: int = 13) -> Sequence[Any]:
-    """Return the newest months in Paris with money, the present one first: what the book says of them, in cents.
+    """Return the newest months in Paris with revenue, the present one first, from the book, in cents.
 
     `active` subscriptions were paid for; `leaving` ones in the month before, and not in this one: None while it lasts.
     """

@@ -336,7 +336,7 @@ def store_form(session: Session, asked: AskedMessage, form: AnswerForm) -> Store
     chosen = {each.id for each in alerts}
     matches = [each.match_id for each in asked.matches if each.alert_id in chosen]
     stored = store_answers(session, asked.user.id, matches, form.value, AnswerVia.EMAIL, found=found)
-    session.flush()  # what is shown next is read anew
+    session.flush()  # the answer's page reads these rows
     return stored
 
 

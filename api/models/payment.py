@@ -332,9 +332,9 @@ class ReferralReason(StrEnum):
     MONEY_BACK = "money_back"  # the order was withdrawn, refunded or lost to the bank
     ONESELF = "oneself"  # same mailbox, phone or card
     ACCOUNT_GONE = "account_gone"
-    NO_PLAN = "no_plan"  # who named us had none any more
-    YEAR_FULL = "year_full"  # who named us had days for as many friends as a year allows
-    # The days run, or the day of the next charge is told: nothing is taken back there
+    NO_PLAN = "no_plan"  # the referrer had no plan any more
+    YEAR_FULL = "year_full"  # the referrer got days for as many friends as a year allows
+    # The days run, or the next charge's day was announced: no refund takes them back
     CHARGE_TOLD = "charge_told"
 
 

@@ -172,7 +172,7 @@ class Trust:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether a report of the person alone is told to all."""
+        """Whether a report of this person alone is announced to all subscribers of the desk."""
         is_fresh = self.last_on is not None and self.last_on > (clock() - TRUST_LASTS).date()
         has_earned = is_fresh and (self.is_named or self.looks >= TRUSTED_LOOKS)
         return self.ended_because is None and (self.is_operator or has_earned)

@@ -331,7 +331,7 @@ class Books:
             assert each.starts_at not in {grant.starts_at for grant in paid}, "grace beside the paid period"
 
     def _check_friends(self) -> None:
-        """Nobody has more days than the orders by links gave, and none run on for an order whose money went back."""
+        """A person has no more days than orders by links gave; days of a refunded order do not run on."""
         promised: Counter[UUID | None] = Counter()
         orders = {each.id: each for each in self.payments}
         given = {each.id: each for each in self.grants[None] if each.source == FRIEND}
