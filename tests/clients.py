@@ -116,6 +116,7 @@ def sign_in(app: Flask, user_id: UUID) -> Person:
     return Person(app, user_id, user.email, headers, login.id)
 
 
+_NO_BREAK = re.compile("\xa0(?=[:;?!»])|(?<=«)\xa0")  # as a reader takes it
 _TAG = re.compile(r'<(/?)([a-zA-Z][\w-]*)(?:[^<>"]|"[^"]*")*?(/?)>')
 
 
@@ -136,7 +137,7 @@ def _check_order(html: str) -> None:
 
 
 def _read_text(element: etree._Element) -> str:
-    return "".join(element.itertext())
+    return _NO_BREAK.sub(" ", "".join(element.itertext()))
 
 
 def _read_form(form: etree._Element) -> dict[str, Any]:

@@ -24,6 +24,8 @@ _ENGLISH = "en"
 _BESIDE = "fr-en"  # English, but for what binds
 _TEXTS = Path(__file__).parents[1] / "pages" / "texts"
 _WRITTEN_BESIDE = re.compile("\u2068([^\u2068\u2069]*?) · ([^\u2068\u2069]*)\u2069")  # by `put_beside`
+# French has a space at these signs, never the end of a line: https://fr.wikipedia.org/wiki/Espace_insécable
+_SPACE_AT_SIGN = re.compile(" (?=[:;?!»])|(?<=«) ")
 _PLAIN = ("<title", "<option", "<textarea")  # their text has no tags
 
 
@@ -35,6 +37,11 @@ def mark(text: str) -> str:
 def translate(text: str, language: str) -> str:
     """Return the translation of a French text; the text itself for a language without pages."""
     return str(load_translations(language).gettext(text))
+
+
+def bind_signs(french: str) -> str:
+    """Return a text in which no line begins with a sign that French has a space before."""
+    return _SPACE_AT_SIGN.sub("\N{NO-BREAK SPACE}", french)
 
 
 def mark_languages(page: str) -> str:
@@ -66,13 +73,14 @@ def _read_texts(language: str) -> Translations:
     catalogue = _read_catalogue(f"{language if is_own else _ENGLISH}.po", counts_as)
     binding = {each.id for each in _read_catalogue("law.pot", None)} if language == _BESIDE else ()
     for message in catalogue:
+        french = bind_signs(message.id) if isinstance(message.id, str) else tuple(map(bind_signs, message.id))
         if language == FRENCH:  # whose texts are the names of all others
-            message.string = message.id
+            message.string = french
         elif message.id in binding:
             message.string = (
-                tuple(map(put_beside, message.id, message.string or ()))
-                if message.pluralizable
-                else put_beside(str(message.id), str(message.string))
+                tuple(map(put_beside, french, message.string or ()))
+                if isinstance(french, tuple)
+                else put_beside(french, str(message.string))
             )
         elif not any(message.string or ()):
             message.string = ""  # left to what is beside

@@ -10,8 +10,10 @@ from flask import render_template
 from markdown_it import MarkdownIt
 
 from api.ground.errors import not_found
+from api.ground.translations import bind_signs
 from api.pages.area import Access, Area
 from api.web.languages import read_language
+from configs.ground.text import FRENCH
 from configs.world.sales_terms import LANGUAGES, OF_FRIENDS, list_terms, name_seller, read_terms, read_wrapped
 
 TERMS_NAME = "conditions"
@@ -55,6 +57,8 @@ def read_document(name: str, version: str | None, language: str) -> LegalText:
         raise not_found(_LED_TO)
     known = language if language in _list_languages(name, chosen) else "en"
     title, html = render_markdown(_read_text(name, chosen, known))
+    if known == FRENCH:
+        title, html = bind_signs(title), bind_signs(html)
     return LegalText(title, html, known, chosen, versions)
 
 

@@ -56,7 +56,7 @@ def upload(browser: Browser, content: bytes) -> str:
 )  # fmt: skip
 def test_a_file_of_any_spreadsheet_is_taken(owner: Browser, content: bytes) -> None:
     before = {each.user_id for each in rows(Beneficiary)}
-    assert "Personnes inscrites : 1" in upload(owner, content)
+    assert "Personnes inscrites\xa0: 1" in upload(owner, content)
     (made,) = (each for each in rows(Beneficiary) if each.user_id not in before)
     assert made.label == "Mme Éloïse K."
     contacts = {each.address for each in rows(Contact) if each.user_id == made.user_id}

@@ -63,7 +63,7 @@ def test_a_webhook_s_secret_is_shown_once_and_owners_see_what_became_of_events(o
     owner.send(f"{HOOKS}/{row.id}/essai")
     event = one(WebhookDelivery)
     assert (event.webhook_id, event.body["type"], event.body["data"]) == (row.id, "test", {})
-    assert "Essais : 0" in owner.follow().html
+    assert "Essais\xa0: 0" in owner.follow().html
     change(WebhookDelivery, attempts=8, answer="500", next_attempt_at=None)
     change(Webhook, ended_at=clock(), ended_because=WebhookEnd.FAILING)
     shown = owner.get(PAGE).html

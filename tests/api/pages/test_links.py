@@ -138,7 +138,7 @@ def test_the_link_of_news_withdraws_the_consent_and_brings_none_back(
         give_consent(contact, "registration")
         give_news_consent(contact, "preferences")
     link = stop_group(camille, MessageGroup.NEWS)
-    assert "Ne plus recevoir ces messages ?" in client.get(link).text
+    assert "Ne plus recevoir ces messages\xa0?" in client.get(link).text
     for _ in range(2):
         assert "Vous ne recevrez plus" in client.post(link, data=ONE_CLICK).text
     given = (mail_contact(camille).consent or {})["news"]
@@ -162,7 +162,7 @@ def test_the_link_of_the_weekly_summary_stops_it_and_asks_for_it_again(
         assert "Vous ne recevrez plus" in client.post(link, data=ONE_CLICK).text
         assert not mail_contact(camille).wants_summary
     assert mail_contact(camille).stopped_groups == []
-    assert "« Préférences de messages »" in client.get(link).text
+    assert "«\xa0Préférences de messages\xa0»" in client.get(link).text
     assert "Vous recevrez de nouveau" in client.post(link, data=UNDO).text
     since = mail_contact(camille).summary_since
     assert since
@@ -400,7 +400,7 @@ def test_opening_a_link_shows_the_answer_and_changes_nothing(
         page = client.get(answer_link(told, value))
         assert "titre" not in page.text.partition("<main")[2].lower(), "the procedure, or the only alert"
         assert page.status_code == 200
-        assert re.search(rf"Votre réponse :[^/]*<strong>{SAID[value]}</strong>", page.text)
+        assert re.search(rf"Votre réponse\xa0:[^/]*<strong>{SAID[value]}</strong>", page.text)
         assert 'method="post"' in page.text
         assert "Seine-Saint-Denis (93)" in page.text
         for other in set(VALUES) - {value}:

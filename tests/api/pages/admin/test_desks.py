@@ -92,7 +92,7 @@ def test_a_desk_is_paused_and_resumed(admin: Browser) -> None:
     assert admin.status == 422
     assert "Un opérateur a mis ce guichet en pause" in act(admin, f"{PAGE}/verification")
     page = admin.get(f"{PAGE}/reprise")
-    assert "Il était en pause : « Sa page change ce soir »." in page.text
+    assert "Il était en pause : « Sa page change ce soir »." in page.text
     admin.send("/reprise")
     assert f"{BOBIGNY} reprend" in admin.follow().text
     (state,) = rows(DeskState)
@@ -182,8 +182,8 @@ def test_a_stop_says_how_many_wait_and_go_lifts_it(admin: Browser) -> None:
     assert [each.stop_reason for each in rows(HostState)] == [reason]
     (row,) = audit("host.stop", subject_id=HOST)
     assert "jean" not in str(row.changes)
-    assert f"déjà arrêté (« {reason} »)" in admin.get(f"{HOST_PAGE}/arret").text
-    assert f"Il était arrêté : « {reason} »." in admin.get(f"{HOST_PAGE}/reprise").text
+    assert f"déjà arrêté (« {reason} »)" in admin.get(f"{HOST_PAGE}/arret").text
+    assert f"Il était arrêté : « {reason} »." in admin.get(f"{HOST_PAGE}/reprise").text
     admin.send("/reprise")
     assert f"{HOST} est de nouveau consulté." in admin.follow().text
     (state,) = rows(HostState)

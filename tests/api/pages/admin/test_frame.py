@@ -215,7 +215,7 @@ def test_a_stop_or_pause_that_nobody_saw_is_not_lifted(
     page = admin.send(go)
     assert admin.status == 422
     assert MEANWHILE in page.text
-    assert f"{words} : « la préfecture l’exige »." in page.text
+    assert f"{words} : « la préfecture l’exige »." in page.text
     done = [each for each in list_actions() if each.split(".")[1] not in ("view", "list")]
     assert len(done) == 3, "a refused action leaves no row"
     admin.send(go)
@@ -227,7 +227,7 @@ def test_another_s_reason_of_a_stop_is_not_replaced_unseen(admin: Browser, other
     act(other, STOP, reason="la préfecture l’exige", typed=HOST)
     page = admin.send(STOP, reason="essai", typed=HOST)
     assert admin.status == 422
-    assert "déjà arrêté (« la préfecture l’exige »)" in page.text
+    assert "déjà arrêté (« la préfecture l’exige »)" in page.text
     assert page.find_form(STOP)["fields"]["reason"] == ["essai"]
     assert rows(HostState)[0].stop_reason == "la préfecture l’exige"
 

@@ -83,6 +83,13 @@ def test_an_error_page_is_in_the_language_of_its_link(visitor: Browser) -> None:
     assert 'href="/nothing?lang=en"' in visitor.page.html
 
 
+@in_turn("path", ["/", "/aide", "/preparer", "/conditions", "/vie-privee", "/plan"])
+def test_no_line_of_a_french_page_begins_with_a_sign(visitor: Browser, path: str) -> None:
+    text = re.sub("<script.*?</script>|<[^>]*>", "", visitor.get(path).html, flags=re.DOTALL)
+    assert re.findall(".*(?:\\S [:;?!»]|« ).*", text) == []
+    assert "\xa0:" in text
+
+
 def parts(text: object) -> list[str]:
     return list(text) if isinstance(text, tuple | list) else [str(text)]
 

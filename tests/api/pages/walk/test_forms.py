@@ -240,7 +240,7 @@ OF_VISITORS: tuple[tuple[str, str, dict[str, object], str], ...] = (
     ("/login", "/login", {"password": "", "email": ""}, "Écrivez votre adresse e-mail."),
     ("/login", "/login", {"password": "x", "email": "a\0b@example.org"}, "Un caractère invisible"),
     ("/register", "/register", {"password": PASSWORD, "email": "camille"}, "n’est pas valable"),
-    ("/register", "/register", {"password": PASSWORD, "email": "zoé@exemple.fr"}, "« é » avant le @"),
+    ("/register", "/register", {"password": PASSWORD, "email": "zoé@exemple.fr"}, "«\xa0é\xa0» avant le @"),
     ("/register", "/register", {"email": EMAIL, "password": "password1234"}, "facile à deviner"),
 )  # fmt: skip
 
