@@ -115,6 +115,8 @@ def test_the_letters_of_a_person_are_found_by_address_number_and_order(admin: Br
     camille, other = add_account(), add_account("robin@example.org")
     mine = fail(camille.id, hours=60 * 24) + fail(camille.id)
     (his,) = fail(other.id)
+    (strange,) = fail(other.id)
+    change(Notification, Notification.id == strange, user_id=None, contact_id=None, address="Eve@example.org")
     with session() as s:
         phone = make_contact(camille.id, Channel.SMS)
         s.add(phone)
@@ -125,11 +127,12 @@ def test_the_letters_of_a_person_are_found_by_address_number_and_order(admin: Br
         ("06 12 34 56 78", mine),
         (number, mine),
         ("robin@example.org", [his]),
+        ("eve@example.org", [strange]),
         ("nobody@example.org", []),
     ):
         admin.get(PAGE)
         page = admin.send(f"{PAGE}/recherche", wanted=wanted)
-        assert {each for each in (*mine, his) if str(each) in page.html} == set(found), wanted
+        assert {each for each in (*mine, his, strange) if str(each) in page.html} == set(found), wanted
         assert ("Personne n’est trouvé" in page.text) == (not found), wanted
         searched = audit("dead-letters.search")[-1].changes
         assert set(searched["seen"]) == set(map(str, found)), wanted
