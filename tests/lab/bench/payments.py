@@ -173,7 +173,7 @@ def _measure_many(shop: _Shop, effort: Effort, say: Say) -> list[Figure]:
     """Measure alerts in turns: alone, and while the events of many orders are taken and applied."""
     alone, beside, events, seconds = list[float](), list[float](), 0.0, 0.0
     for turn in range(effort.of(3, 1)):
-        orders = _place_orders(shop.engine, f"many{turn}-", effort.of(1_112, 20))
+        orders = _place_orders(shop.engine, f"many{turn}-", effort.of(250, 20))
         deliveries = _pay_orders(shop.control, orders)
         alone += _read_delays(shop, effort.of(20, 2), lambda: True)
         found, applied, took = _apply_beside(shop, deliveries)
