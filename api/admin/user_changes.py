@@ -25,6 +25,7 @@ from api.models.audit import ActorKind
 from api.models.base import new_id
 from api.models.notification import Notification
 from api.models.payment import Payment
+from api.models.report import Reporter
 from api.models.user import Grant, Role, User
 from api.payments.ledger.early_ends import end_all_plans
 from api.payments.ledger.subscriptions import request_cancellation
@@ -167,7 +168,9 @@ def suspend_user(work: AuditedWork, user_id: UUID, wish: Suspension) -> dict[str
     user.suspended_at, user.suspended_because = now, because
     session.flush()
     back = end_all_plans(session, user_id, now)
-    end_reporting(session, user_id, because, is_told=False)
+    reporter = session.get(Reporter, user_id)
+    if reporter is None or reporter.ended_at is None:
+        end_reporting(session, user_id, because, is_told=False)
     params = {"reason": because, "refund": back}
     write_message(session, user_id, "account_suspended", params, f"account-suspended:{new_id()}")
     return {"suspendedAt": [None, write_instant(now)], "refund": back}
@@ -183,8 +186,11 @@ def resume_user(work: AuditedWork, user_id: UUID) -> dict[str, Any]:
     if user.suspended_at is None:
         raise ApiError(409, "not-suspended", "this account is not suspended")
     changed = {"suspendedAt": [write_instant(user.suspended_at), None]}
+    # Reports that were ended before stay so.
+    reporter = work.session.get(Reporter, user_id)
+    if reporter and reporter.ended_at and reporter.ended_at >= user.suspended_at:
+        resume_reporting(work.session, user_id, is_told=False)
     user.suspended_at = user.suspended_because = None
-    resume_reporting(work.session, user_id, is_told=False)
     params = {"reason": None, "refund": 0}
     write_message(work.session, user_id, "account_suspended", params, f"account-suspended:{new_id()}")
     return changed

@@ -67,7 +67,7 @@ class RefundReason(StrEnum):
     NOT_WATCHED = "not_watched"  # the desk closed between order and payment, or for good
     OUTAGE = "outage"
     CANCELLED = "cancelled"  # unused days of a subscription
-    NO_ACCOUNT = "no_account"  # the account was deleted before it was paid
+    NO_ACCOUNT = "no_account"  # the account was deleted or suspended before it was paid
     DUPLICATE = "duplicate"  # another order had taken its place by the time it was paid
     EXTERNAL = "external"  # made in Stripe's dashboard
 

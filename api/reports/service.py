@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from pydantic import Field
 from sqlalchemy.orm import Session, aliased
 
-from api.accounts.queries import has_confirmed_mailbox
+from api.accounts.queries import ensure_not_suspended, has_confirmed_mailbox
 from api.ground.errors import ApiError, invalid, not_found
 from api.ground.limit_counters import hit_limit
 from api.ground.network_hashes import group_reporting_network, hash_networks
@@ -116,9 +116,9 @@ def take_report(
     """Write what a person saw just now, and nudge the loop that reads it after the commit; `address`: the network's.
 
     Raises:
-        ApiError: 403 address-unconfirmed, account-too-new, reporting-ended; 404, no such desk; 409 desk-not-reported,
-            nobody may look at it by us; 422, days that are over or too far; 429, too many reports of this person, desk
-            or network.
+        ApiError: 403 address-unconfirmed, account-too-new, account-suspended, reporting-ended; 404, no such desk; 409
+            desk-not-reported, nobody may look at it by us; 422, days that are over or too far; 429, too many reports of
+            this person, desk or network.
     """
     _check_reporter(session, user_id)
     desk = _find_desk(session, given.desk_id)
@@ -199,6 +199,7 @@ def _check_reporter(session: Session, user_id: UUID) -> None:
     if reporter and reporter.ended_at:
         detail = f"an operator has ended your reports: {reporter.ended_because}; write to support to object"
         raise ApiError(403, "reporting-ended", detail)
+    ensure_not_suspended(session, user_id)
     if clock() - created_at < REPORTER_AGE:
         begins = created_at + REPORTER_AGE
         detail = f"accounts report from a day after their beginning on: yours from {begins:%Y-%m-%dT%H:%MZ}"

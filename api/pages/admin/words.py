@@ -75,7 +75,7 @@ _LENGTH = 8  # of the part of an id that is typed
 ALL_REFUND_REASONS: dict[RefundReason, LazyString | str] = {
     **REFUND_REASONS,
     RefundReason.OPERATOR: "Par un opérateur",
-    RefundReason.NO_ACCOUNT: "Compte supprimé avant le paiement",
+    RefundReason.NO_ACCOUNT: "Compte supprimé ou suspendu avant le paiement",
     RefundReason.EXTERNAL: "Fait dans Stripe",
 }
 PAYMENT_EVENTS: dict[PaymentEventKind, str] = {

@@ -165,14 +165,20 @@ def shorten_paid_time(session: Session, payment: Payment, ends: datetime) -> int
 
 
 def end_all_plans(session: Session, user_id: UUID, now: datetime) -> int:
-    """End what a locked user has paid for, and renew nothing; return the cents that go back for the time left."""
+    """End what a locked user has paid for, and renew nothing; return the cents that go back for the time left.
+
+    The end of a larger plan may revive the one that it credited, which then ends too. None is left that would begin.
+    """
     running = (
-        sa.select(Payment.id, Payment.subscription_id)
+        sa.select(Payment.id)
         .join(Grant, Grant.payment_id == Payment.id)
         .where(Payment.user_id == user_id, Grant.ends_at > now, Payment.status == PaymentStatus.COMPLETED)
     )
-    paid = session.execute(running.distinct().order_by(Payment.id)).all()
-    back = sum(shorten_paid_time(session, lock_payment(session, each.id), now) for each in paid)
+    back, ended = 0, set[UUID]()
+    while found := set(session.scalars(running.where(Payment.id.not_in(ended)))):
+        back += sum(shorten_paid_time(session, lock_payment(session, each), now) for each in sorted(found))
+        ended |= found
+    session.execute(sa.delete(Grant).where(Grant.payment_id.in_(ended), Grant.starts_at >= now))
     goes_on = Subscription.user_id == user_id, Subscription.ended_at.is_(None)
     for subscription_id in session.scalars(sa.select(Subscription.id).where(*goes_on)).all():
         request_cancellation(session, subscription_id, now)

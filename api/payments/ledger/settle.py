@@ -114,6 +114,8 @@ def _find_reason_to_refuse(session: Session, payment: Payment, paid: PaidFacts) 
     """Return why the money of a paid order or renewal goes back at once; None where its plan can begin."""
     if payment.user_id is None:
         return RefundReason.NO_ACCOUNT
+    if payment.consented_at and find_suspension(session, payment.user_id):  # its page at Checkout was open
+        return RefundReason.NO_ACCOUNT
     if _is_overtaken(session, payment, clock()) or was_overtaken_by_withdrawal(session, payment, paid.at):
         return RefundReason.DUPLICATE
     wanted = find_wanted_end(session, payment)
@@ -243,8 +245,6 @@ def _is_overtaken(session: Session, order: Payment, now: datetime) -> bool:
     """
     if order.user_id is None or order.consented_at is None:
         return False
-    if find_suspension(session, order.user_id):  # its page at Checkout was open
-        return True
     held = find_entitlement(session, order.user_id, now).plan.name
     if rank_plan(held) > rank_plan(order.plan):
         return True

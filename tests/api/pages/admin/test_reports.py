@@ -3,14 +3,17 @@
 from typing import Any
 from uuid import UUID
 
+from flask import Flask
+
 from api.models.base import new_id, session
 from api.models.desk import Source
 from api.models.notification import Notice, Notification
-from api.models.report import ReportState, read_trust
+from api.models.report import Reporter, ReportState, read_trust
 from api.models.slot import Detection
 from tests.api.pages.admin.conftest import act, audit
-from tests.clients import Browser
+from tests.clients import Browser, problem, sign_in
 from tests.factories import (
+    EMAIL,
     PEOPLE_S,
     add_account,
     add_report,
@@ -90,3 +93,19 @@ def test_an_operator_ends_reports_with_a_reason_that_the_person_reads(admin: Bro
     (ended,) = audit("reports.end")
     assert (ended.subject_id, ended.changes) == (str(who), {"reason": "des places que personne n’a vues"})
     assert len(audit("reports.trust")) == len(audit("reports.resume")) == 1
+
+
+def test_a_suspension_that_is_over_resumes_no_reports_that_were_ended_before(
+    app: Flask, admin: Browser
+) -> None:
+    who = add_account().id
+    suspension = f"/admin/utilisateurs/{who}/suspension"
+    act(admin, f"{LIST}/{who}/arret", reason="places inventées")
+    act(admin, suspension, reason="commandes pour d’autres", typed=EMAIL)
+    act(admin, f"{suspension}/fin")
+    assert one(Reporter).ended_because == "places inventées"
+    act(admin, f"{LIST}/{who}/reprise")
+    act(admin, suspension, reason="commandes pour d’autres", typed=EMAIL)
+    act(admin, f"{LIST}/{who}/reprise")
+    answer = sign_in(app, who).post("/api/reports", {"deskId": PEOPLE_S, "kind": "none"})
+    assert problem(answer) == (403, "account-suspended")

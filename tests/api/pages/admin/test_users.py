@@ -14,7 +14,7 @@ from api.models.base import session
 from api.models.contact_lookup import claim_address
 from api.models.desk import DeskChange
 from api.models.notification import Notification, State
-from api.models.payment import Payment, Subscription
+from api.models.payment import Payment, Refund, RefundReason, Subscription
 from api.models.slot import Detection
 from api.models.user import Channel, Contact, Grant, Role, User
 from api.prefectures.answer_figures import find_first_month
@@ -24,7 +24,7 @@ from configs.world.plan import PlanName
 from tests import factories
 from tests.api.pages.admin.conftest import act, audit, read_role
 from tests.api.payments.invoices.documents import pay
-from tests.api.payments.shop import Shop, get_payment, list_grants
+from tests.api.payments.shop import Shop, get_payment, list_grants, upgrade
 from tests.api.payments.till import Till
 from tests.api.world import Door
 from tests.clients import Browser, problem, seat_operator, sign_in
@@ -116,6 +116,8 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
     assert 0 < get_payment(payment_id).refunded_cents < get_payment(payment_id).amount_cents
     late = get_payment(open_order.payment_id)
     assert late.refunded_cents == late.amount_cents > 0
+    (refunded,) = factories.rows(Refund, Refund.payment_id == late.id)
+    assert refunded.reason is RefundReason.NO_ACCOUNT, "no other order took its place"
     assert all(each.ended_at or each.cancel_wanted_at for each in factories.rows(Subscription))
     assert [grant for grant in list_grants(camille_id) if grant.ends_at > clock()] == []
     (told,) = factories.rows(Notification, Notification.kind == "account_suspended")
@@ -145,6 +147,30 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
     assert "La suspension est levée." in act(admin, f"{write_address(camille_id)}/suspension/fin")
     assert "Votre compte est suspendu" not in camille.get("/dashboard").text
     assert [each.action for each in rows_of_suspension()] == ["user.suspend", "user.resume"]
+
+
+def test_a_suspension_soon_after_an_upgrade_gives_all_back_and_leaves_no_revived_plan(
+    shop: Shop, app: Flask, camille_id: UUID
+) -> None:
+    cheap = shop.buy(camille_id, PlanName.URGENCE_24H)
+    larger = upgrade(shop, camille_id, cheap)
+    shop.control.pay(larger.session_id)
+    shop.deliver()
+    act(seat_operator(app), f"{write_address(camille_id)}/suspension", reason="x", typed=factories.EMAIL)
+    shop.deliver()
+    assert [grant for grant in list_grants(camille_id) if grant.ends_at > clock()] == []
+    assert [get_payment(each).refunded_cents for each in (cheap, larger.payment_id)] == [499, 1000]
+
+
+def test_a_suspension_ends_the_day_that_would_begin_after_the_one_that_runs(
+    shop: Shop, app: Flask, camille_id: UUID
+) -> None:
+    days = [shop.buy(camille_id, PlanName.URGENCE_24H) for _ in range(2)]
+    shop.clock.shift(12 * 3600)
+    act(seat_operator(app), f"{write_address(camille_id)}/suspension", reason="x", typed=factories.EMAIL)
+    shop.deliver()
+    assert [grant for grant in list_grants(camille_id) if grant.ends_at > clock()] == []
+    assert [get_payment(each).refunded_cents for each in days] == [250, 499]
 
 
 def rows_of_suspension() -> list[AuditEntry]:
