@@ -141,13 +141,17 @@ def count_left(session: Session, row: Announcement) -> int:
 
 
 def _select_people(row: Announcement) -> sa.Select[UUID, str, UUID]:
-    """Select the mailboxes that an announcement goes to, with their owners' ids and languages."""
+    """Select the mailboxes that an announcement goes to, with their owners' ids and languages.
+
+    A notice of the service goes also where mail was reported as spam, as other mail about the account does.
+    """
     now = clock()
+    states = [ContactState.OK] if row.is_news else [ContactState.OK, ContactState.UNSUBSCRIBED]
     mailbox = (
         Contact.user_id == User.id,
         Contact.channel == Channel.EMAIL,
         Contact.verified_at.is_not(None),
-        Contact.state == ContactState.OK,
+        Contact.state.in_(states),
     )
     columns = (User.id, User.language, Contact.id.label("contact_id"))
     query = sa.select(*columns).join(Contact, sa.and_(*mailbox))
@@ -162,7 +166,10 @@ def _select_people(row: Announcement) -> sa.Select[UUID, str, UUID]:
     if row.place:
         at_desk = AlertTarget.desk_id == row.place
         below = AlertTarget.desk_id.startswith(f"{row.place}/", autoescape=True)
-        about = sa.or_(AlertTarget.prefecture_id == row.place.partition("/")[0], at_desk, below)
+        by_procedure = AlertTarget.prefecture_id == row.place.partition("/")[0]
+        if desk := desks().get(row.place):
+            by_procedure &= AlertTarget.procedure.in_(desk.procedures)
+        about = sa.or_(by_procedure, at_desk, below)
         waits = (Alert.user_id == User.id, Alert.closed_at.is_(None), Alert.enabled | Alert.awaits_watch)
         query = query.where(sa.exists().where(AlertTarget.alert_id == Alert.id, *waits, about))
     return query

@@ -8,7 +8,7 @@ from api.admin.announcements import send_announcements
 from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.notification import Announcement, Notification, Priority, State
-from api.models.user import Channel, Contact
+from api.models.user import Channel, Contact, ContactState
 from configs.ground.clock import clock
 from configs.world.plan import PlanName
 from notifier.content.message_kind_base import Skip
@@ -100,6 +100,55 @@ def test_each_audience_has_its_people_and_news_need_a_consent(app: Flask) -> Non
         send_announcements()
         assert [each.user_id for each in list_told() if each.params["announcement"] in page] == [whom], fields
     assert one(Announcement, Announcement.is_news).written == 1
+
+
+def test_a_desk_s_goes_to_who_waits_for_a_procedure_of_it_and_not_to_others_at_the_prefecture(
+    app: Flask,
+) -> None:
+    waiting, other = (add_account(f"p{number}@example.org").id for number in range(2))
+    add_alert(waiting, AlertTarget(prefecture_id="bobigny_93", procedure="TITRE_SEJOUR"))
+    add_alert(other, AlertTarget(prefecture_id="bobigny_93", procedure="PERMIS_CONDUIRE"))
+    admin = seat_operator(app)
+    act(admin, f"{write(admin, place=BOBIGNY)}/envoi", typed="1")
+    send_announcements()
+    assert [each.user_id for each in list_told()] == [waiting]
+
+
+def test_a_service_notice_reaches_who_reported_mail_as_spam_and_news_do_not(app: Flask) -> None:
+    camille = add_account().id
+    change(
+        Contact,
+        Contact.user_id == camille,
+        state=ContactState.UNSUBSCRIBED,
+        consented_at=clock(),
+        consent={"news": {}},
+    )
+    admin = seat_operator(app)
+    for fields, number in (({}, "2"), ({"isNews": "true"}, "0")):
+        page = write(admin, **fields)
+        assert "L’annonce part." in act(admin, f"{page}/envoi", typed=number)
+    send_announcements()
+    (told,) = (each for each in list_told() if each.user_id == camille)
+    assert not isinstance(prepare(told), Skip)
+
+
+def test_texts_of_the_longest_length_in_all_languages_are_taken_as_a_browser_counts_them(app: Flask) -> None:
+    letters = {"ru": "\N{CYRILLIC SMALL LETTER YA}", "ar": "ع", "zh": "字", "hi": "क"}
+    texts = {
+        name: f"T\r\n{' '.join([letters.get(name, 'a') * 5] * 667)[:3998]}"
+        for name in ("fr", "en", "es", "de", "pt", "ru", "zh", "ar", "hi")
+    }
+    admin = seat_operator(app)
+    admin.get(f"{PAGE}/nouvelle")
+    form = admin.page.find_form("/nouvelle")
+    page = admin.client.post(
+        f"{PAGE}/nouvelle",
+        data=form["fields"] | texts,
+        headers=admin.headers,
+        content_type=form["attributes"].get("enctype", "application/x-www-form-urlencoded"),
+    )
+    assert page.status_code == 303, page.text[-3000:]
+    assert len(one(Announcement).texts) == 9
 
 
 @pytest.mark.parametrize(
