@@ -218,7 +218,7 @@ def _read_value(field: FieldInfo, name: str, sent: MultiDict[str, str]) -> Any:
     kinds = _list_kinds(field.annotation)
     if _is_list(field.annotation):
         return [_read_number(each) if int in kinds else each for each in sent.getlist(f"{name}[]") if each]
-    text = sent.get(name, "")
+    text = sent.get(name, "").replace("\r\n", "\n")  # as `maxlength` counted it
     if bool in kinds or get_args(field.annotation) == (True,):
         return text in _TRUE
     return _read_text(field, text) if text else None

@@ -49,6 +49,13 @@ def test_an_account_is_not_asked_for_its_address_and_writes_five_times_a_day(cam
     assert camille.status == 429
 
 
+def test_a_line_end_counts_as_one_character_as_in_the_browser(camille: Browser) -> None:
+    camille.get("/aide/message")
+    camille.send("/aide/message", message="a\r\n" + "b" * 4998)
+    assert camille.status == 303
+    assert len(one(SupportRequest).message) == 5000
+
+
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.SUPPORT])
 def test_an_operator_answers_and_the_person_gets_the_answer_by_mail(app: Flask, role: Role) -> None:
     number = add_support_request(add_account().id, language="en")
