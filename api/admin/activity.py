@@ -30,7 +30,9 @@ _MOST_FIELDS = 200  # of a day: strangers may write any source
 _OTHER = "autre"
 _DAYS = """
 SELECT (at AT TIME ZONE 'Europe/Paris')::date AS day, step, count(*) AS number FROM (
-  SELECT created_at AS at, 'confirm' AS step FROM users WHERE created_at >= :since AND role <> 'beneficiary'
+  SELECT u.created_at AS at, 'confirm' AS step FROM users u
+    JOIN contacts c ON c.user_id = u.id AND c.channel = 'email' AND c.verified_at IS NOT NULL
+    WHERE u.created_at >= :since AND u.role <> 'beneficiary'
   UNION ALL SELECT created_at, 'order' FROM payments WHERE created_at >= :since AND consented_at IS NOT NULL
   UNION ALL SELECT paid_at, 'paid' FROM payments WHERE paid_at >= :since AND consented_at IS NOT NULL
   UNION ALL SELECT min(accepted_at), 'told' FROM notifications

@@ -33,7 +33,7 @@ _LATE = timedelta(hours=1)  # after its time, where no job ran; later than that 
 _KIND = "appointment_soon"
 AT_ONCE = 500
 # By a chat that blocked the bot, a number that is lost, or who stopped reminders there: a mail goes instead.
-_REFUSED = (State.FAILED, State.SKIPPED)
+_REFUSED = (State.FAILED, State.SKIPPED, State.BOUNCED)
 _IS_REACHED = Contact.verified_at.is_not(None), Contact.enabled, Contact.state == ContactState.OK
 _TAKES_REMINDERS = sa.literal(MessageGroup.REMINDERS.value) != sa.all_(Contact.stopped_groups)
 _OTHERS = (Channel.TELEGRAM, Channel.SMS)  # than mail

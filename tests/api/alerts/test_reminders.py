@@ -73,8 +73,9 @@ def test_a_mail_comes_the_day_before_and_a_telegram_message_an_hour_before(
     assert told[3:] == [[first, last]] * 2
 
 
+@pytest.mark.parametrize("ended", [State.FAILED, State.BOUNCED])
 def test_who_asked_for_it_gets_the_last_one_by_sms_and_where_none_can_be_sent_a_mail(
-    frozen: time_machine.Traveller, camille: Person
+    frozen: time_machine.Traveller, camille: Person, ended: State
 ) -> None:
     add_contact(camille.id, Channel.SMS, "+33612345678")
     find(camille, remindBySms=True)
@@ -85,7 +86,7 @@ def test_who_asked_for_it_gets_the_last_one_by_sms_and_where_none_can_be_sent_a_
     text = render("appointment_soon", "sms", "fr", said).text
     assert "09:30" in text
     assert "guichet" not in text, "a locked screen shows it"
-    change(Notification, state=State.FAILED, reason="SMS budget of the day used up", failed_at=clock())
+    change(Notification, state=ended, reason="twilio 30005", failed_at=clock())
     assert remind() == [("last", Channel.SMS), ("last", Channel.EMAIL)]
 
 

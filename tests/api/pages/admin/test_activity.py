@@ -51,7 +51,9 @@ def test_a_source_travels_from_the_first_page_to_the_registration_and_is_kept_no
     support.get(PAGE)
     assert find_row(support, "forum") == ["forum", "6", "5"]
     today = next(row for row in support.page.rows if len(row) == 9)
-    assert today[1:4] == ["8", "moins de 5", "5"], "a search or two"
+    assert today[1:5] == ["8", "moins de 5", "5", "moins de 5"], (
+        "a search or two; nobody confirmed an address"
+    )
     assert "rare" not in support.page.text
     assert audit("activity.view")
 
