@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 
 from api.alerts.notifications import notices
-from api.alerts.notifications.reasons import TEXTS, Reason, find_reason, write_reason
+from api.alerts.notifications.reasons import Reason, find_reason, write_reason
 from api.models.base import new_id
 from api.models.notification import HeldFor, Match, Notice, Notification, Priority, State
 from api.models.user import Channel, User
