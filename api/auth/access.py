@@ -12,7 +12,7 @@ from api.accounts.passwords import hash_new_password, verify_password
 from api.accounts.queries import find_user, has_confirmed_mailbox
 from api.auth import logins as service
 from api.auth.logins import LoginChange, name_browser
-from api.auth.schemas import LoginBody, ProofBody, TotpLoginBody
+from api.auth.schemas import FirstPasswordBody, LoginBody, ProofBody, TotpLoginBody
 from api.auth.second_factor import take_code
 from api.ground.errors import ApiError
 from api.models.base import read_once, session, write_once
@@ -51,19 +51,19 @@ def check_password(body: LoginBody) -> User:
     return user
 
 
-def check_code(body: TotpLoginBody) -> User:
-    """Return the user of a challenge whose second factor gave this code.
+def check_code(body: TotpLoginBody) -> tuple[User, bool]:
+    """Return the user of a challenge whose second factor gave this code; `is_proof` of the login that follows.
 
     Raises:
         ApiError: 401 challenge-over or wrong-code; 429, that was one try too many.
     """
-    user = _find_challenged(body.challenge)
+    user, is_proof = _find_challenged(body.challenge)
     fits = write_once(take_code, user.id, body.code)
     if not fits:
         log.info("sign-in refused", because="wrong-code", user=str(user.id))
         count_wrong_code(user)
         raise ApiError(401, "wrong-code", "this code is wrong, or was used before: try the next one")
-    return user
+    return user, is_proof
 
 
 def open_login(user: User, *, is_proof: bool = True) -> LoginChange:
@@ -111,12 +111,27 @@ def prove_identity(body: ProofBody) -> datetime:
         if not verify_password(body.password.get_secret_value(), user.password_hash, kept=kept):
             log.info("proof refused", because="wrong-proof", user=str(user.id))
             raise ApiError(403, "wrong-proof", "this is not the account's password")
-        if user.has_second_factor and body.code is None:
-            raise ApiError(403, "code-needed", "the account has a second factor: send its `code` too")
-        if user.has_second_factor and not write_once(take_code, user.id, body.code or ""):
-            detail = "this code is wrong, or was used before: try the next one"
-            raise ApiError(403, "wrong-proof", detail)
+        _take_factor(user, body.code)
     return write_once(service.note_proof, current_login_id())
+
+
+def _take_factor(user: User, code: str | None) -> None:
+    if user.has_second_factor and code is None:
+        raise ApiError(403, "code-needed", "the account has a second factor: send its `code` too")
+    if user.has_second_factor and not write_once(take_code, user.id, code or ""):
+        raise ApiError(403, "wrong-proof", "this code is wrong, or was used before: try the next one")
+
+
+def hash_first_password(body: FirstPasswordBody) -> str:
+    """Return the hash of the first password of an account; where there is a second factor its code is needed.
+
+    Raises:
+        ApiError: 403 wrong-proof or code-needed; 422, it can be guessed; 429; 503, no turn came to hash it.
+    """
+    hashed = hash_chosen_password(body.password.get_secret_value())
+    with limit_guesses(current_user().id):
+        _take_factor(current_user(), body.code)
+    return hashed
 
 
 def hash_chosen_password(password: str) -> str:
@@ -130,35 +145,36 @@ def hash_chosen_password(password: str) -> str:
     return hash_new_password(password, user.email, kept=may_take_kept_turn(user.email))
 
 
-def _find_challenged(text: str) -> User:
+def _find_challenged(text: str) -> tuple[User, bool]:
     challenge = _read_challenge(text)
     with session() as s:
         user = s.get(User, challenge.user_id) if challenge else None
     if challenge is None or user is None or user.token_version != challenge.token_version:
         raise ApiError(401, "challenge-over", "this challenge is too old: log in again")
     limit_codes(challenge.id, user)
-    return user
+    return user, challenge.is_proof
 
 
 @dataclass(frozen=True, slots=True)
 class _Challenge:
-    """What a challenge carries: its own id, by which tries are counted, and whose password was right."""
+    """What a challenge carries: its own id, by which tries are counted, and who is asked for a code."""
 
     id: str
     user_id: UUID
     token_version: int
+    is_proof: bool
 
 
-def sign_challenge(user: User) -> str:
-    """Return a challenge for a user whose password was right."""
+def sign_challenge(user: User, *, is_proof: bool = True) -> str:
+    """Return a challenge for a user whose password was right; `is_proof` as of api.auth.logins."""
     claims = {"id": secrets.token_hex(16), "user": str(user.id), "version": user.token_version}
-    return sign(_CHALLENGE, claims)
+    return sign(_CHALLENGE, claims | {"proof": is_proof})
 
 
 def _read_challenge(text: str) -> _Challenge | None:
     """Return what a challenge carries, or None where it is too old or forged."""
     try:
         claims = unsign(_CHALLENGE, text, _CHALLENGE_SECONDS)
-        return _Challenge(claims["id"], UUID(claims["user"]), claims["version"])
+        return _Challenge(claims["id"], UUID(claims["user"]), claims["version"], claims["proof"])
     except (LinkRefused, KeyError, TypeError, ValueError, AttributeError):
         return None

@@ -106,7 +106,7 @@ def _verify(id_token: str, nonce: str, access_token: str | None) -> ProviderAnsw
         _read_keys.cache_clear()
         found = jwt.decode(id_token, _read_keys(issuer, _count_periods()), _ALGORITHMS)
     options = {
-        "iss": {"essential": True, "value": issuer},
+        "iss": {"essential": True, "value": _read_metadata(issuer, _count_periods())["issuer"]},
         "aud": {"essential": True, "value": client_id},
     }
     params = {"nonce": nonce, "client_id": client_id, "access_token": access_token}
@@ -136,7 +136,7 @@ def _open_session(redirect_uri: str) -> OAuth2Session:
 def _read_endpoint(name: str) -> str:
     try:
         return _ensure_allowed(str(_read_metadata(_find_issuer(), _count_periods())[name]))
-    except (requests.RequestException, KeyError, ValueError) as error:
+    except (requests.RequestException, KeyError, TypeError, ValueError) as error:
         log.warning("the provider of sign-ins says nothing of itself", error=type(error).__name__)
         raise ProviderFailed from error
 
@@ -237,4 +237,7 @@ def unlink_provider(session: Session, user_id: UUID) -> None:
 
 def is_linked(session: Session, user_id: UUID) -> bool:
     """Return whether a user may sign in by the provider."""
-    return session.scalar(sa.select(Identity.id).where(Identity.user_id == user_id)) is not None
+    if not settings().offers_provider:
+        return False
+    mine = Identity.user_id == user_id, Identity.issuer == _find_issuer()
+    return session.scalar(sa.select(Identity.id).where(*mine)) is not None

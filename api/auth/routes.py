@@ -171,8 +171,8 @@ def login(body: LoginBody) -> dict[str, Any]:
 @declare_door(Door.CODE)
 def login_with_code(body: TotpLoginBody) -> dict[str, Any]:
     """Finish the login of an account with a second factor: five tries, within five minutes of the password."""
-    user = check_code(body)
-    return _build_answer(user, open_login(user))
+    user, is_proof = check_code(body)
+    return _build_answer(user, open_login(user, is_proof=is_proof))
 
 
 @logins_blueprint.post("/refresh", security=REFRESH, responses={200: SignedIn, **declare_errors(401)})

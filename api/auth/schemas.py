@@ -103,6 +103,12 @@ class ProofBody(Body):
     code: Code | None = None
 
 
+class FirstPasswordBody(PasswordBody):
+    """The first password of an account and, where there is a second factor, a code."""
+
+    code: Code | None = None
+
+
 class SignedIn(Answer):
     """What a login gives: `token` goes into the Authorization header until `expiresAt`, then `refreshToken` once."""
 

@@ -30,7 +30,7 @@ from api.pages.assets import render_qr_code
 from api.pages.cookies import comes_from_elsewhere, keep_login, lead_to
 from api.pages.forms import INVALID, Form, Texts
 from api.pages.provider_sign_in import lead_to_provider
-from api.web.auth import current_login_id, current_user, current_user_id
+from api.web.auth import current_login_id, current_user, current_user_id, has_recent_proof
 
 PASSWORD_TEXTS: Texts = {
     ("password", "missing"): _l("Écrivez un nouveau mot de passe."),
@@ -83,11 +83,16 @@ def change_password() -> ResponseReturnValue:
     )
 
 
-@area.page("/securite/fournisseur", Access.PROVEN)
+@area.page("/securite/fournisseur", Access.PERSONAL)
 def ask_provider() -> ResponseReturnValue:
-    """Lead to the provider, to link the account; no other site's link begins that."""
+    """Lead to the provider, to link the account; no other site's link begins that.
+
+    A form may lead to no other site (`form-action`): after the proof's the link is pressed again.
+    """
     if comes_from_elsewhere():
         raise ApiError(403, "foreign-form", "this link comes from another site")
+    if not has_recent_proof():
+        return lead_to("sign_in.show_proof", next="security.show_security")
     return lead_to_provider("security.show_security", current_user_id())
 
 

@@ -18,14 +18,14 @@ from api.auth import service as accounts
 from api.auth.access import (
     check_code,
     check_password,
-    hash_chosen_password,
+    hash_first_password,
     open_login,
     prove_identity,
     sign_challenge,
 )
 from api.auth.factor_end import WAITING_TIME
 from api.auth.logins import end_login, note_proof
-from api.auth.schemas import EmailBody, LoginBody, PasswordBody, ProofBody, TotpLoginBody
+from api.auth.schemas import EmailBody, FirstPasswordBody, LoginBody, ProofBody, TotpLoginBody
 from api.ground.errors import ApiError
 from api.ground.limit_counters import hit_limit
 from api.models.base import read_once, write_once
@@ -113,10 +113,10 @@ def sign_in() -> ResponseReturnValue:
 def sign_in_with_code() -> ResponseReturnValue:
     """Finish the sign-in of an account with a second factor."""
     form = Form.read(TotpLoginBody)
-    user = form.submit(check_code, "code")
-    if user is None:
+    found = form.submit(check_code, "code")
+    if found is None:
         return _render_code(form, request.form.get("challenge", "")), INVALID
-    return _go_on(user)
+    return _go_on(*found)
 
 
 @area.page("/login/fournisseur", Access.VISITOR)
@@ -130,7 +130,7 @@ def take_provider_answer() -> ResponseReturnValue:
     """Sign in, or link the account of who is signed in, as the provider answers this browser's own question."""
     asked, code = take_question(request.args.get("state")), request.args.get("code")
     if asked is None or code is None:
-        return refuse_provider("")
+        return refuse_provider("", links=asked is not None and asked.user_id is not None)
     hit_limit(_ANSWERS, "provider", get_network())
     try:
         answer = openid.read_answer(asked.question, code, find_return_url())
@@ -141,9 +141,11 @@ def take_provider_answer() -> ResponseReturnValue:
         return refuse_provider("", links=asked.user_id is not None)
     except ApiError as error:
         return refuse_provider(error.word, links=asked.user_id is not None)
+    is_proof = user.password_hash is None
     if user.has_second_factor:
-        return _render_code(Form(TotpLoginBody), sign_challenge(user), next=asked.target, held=None)
-    keep_login(user, open_login(user, is_proof=user.password_hash is None))
+        challenge = sign_challenge(user, is_proof=is_proof)
+        return _render_code(Form(TotpLoginBody), challenge, next=asked.target, held=None)
+    keep_login(user, open_login(user, is_proof=is_proof))
     return _lead_to(asked.target or user.wished_page)
 
 
@@ -261,7 +263,7 @@ def show_proof() -> str:
 @area.action("/prove", Access.PERSONAL)
 def prove() -> ResponseReturnValue:
     """Take the password once more, or a first one, and go on to the page that needed it."""
-    form: Form[Any] = Form.read(ProofBody if current_identity().has_password else PasswordBody)
+    form: Form[Any] = Form.read(ProofBody if current_identity().has_password else FirstPasswordBody)
     form.submit(prove_identity if current_identity().has_password else _choose_password, "password")
     if form.errors:
         return _render_proof(form, **_read_way_on()), INVALID
@@ -347,9 +349,9 @@ def _render_code(form: Form[TotpLoginBody], challenge: str, **way_on: str | None
     )
 
 
-def _choose_password(wish: PasswordBody) -> None:
-    """Set the first password of an account, whose login came by the link of a mail: that is a proof, too."""
-    hashed = hash_chosen_password(wish.password.get_secret_value())
+def _choose_password(wish: FirstPasswordBody) -> None:
+    """Set the first password of an account, whose login came by a mail's link or a provider: that is a proof, too."""
+    hashed = hash_first_password(wish)
     user, change = write_once(accounts.change_password, current_user_id(), current_login_id(), hashed)
     write_once(note_proof, current_login_id())
     keep_login(user, change)
@@ -365,8 +367,8 @@ def _read_way_on() -> dict[str, str | None]:
     return {"next": request.form.get("next"), "held": request.form.get(RESUMED_FIELD)}
 
 
-def _go_on(user: User) -> ResponseReturnValue:
-    keep_login(user, open_login(user))
+def _go_on(user: User, is_proof: bool = True) -> ResponseReturnValue:
+    keep_login(user, open_login(user, is_proof=is_proof))
     return _lead_on(user.id, "login", user.wished_page)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import flask
+import pyotp
 import pytest
 import requests
 from flask import Flask
@@ -20,12 +21,12 @@ from api.auth.service import reset_by_token
 from api.models.base import session
 from api.models.login import EndedBecause, Identity, Login
 from api.models.notification import Notification
-from api.models.user import Contact, Role, User
+from api.models.user import Contact, User
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
 from configs.ground.signing import ResetPassword, write_token
 from tests.clients import Browser
-from tests.factories import EMAIL, PASSWORD, add_account, change, give_role, one, rows
+from tests.factories import EMAIL, PASSWORD, add_account, change, one, rows
 from tests.in_turn import in_turn
 
 CLIENT = "rdvpriority-tests"
@@ -44,11 +45,15 @@ class Provider:
         self.issuer = f"http://127.0.0.1:{self.server.port}"
         self.spoil: Callable[[dict[str, Any]], object] = dict
         self.key: RSAKey | None = None
+        self.tell: Any = {}  # in place of what it says of itself
         self.challenges: dict[str, str] = {}
         self.app.after_request(self._spoil)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
     def _spoil(self, response: flask.Response) -> flask.Response:
+        if flask.request.path == "/.well-known/openid-configuration" and self.tell != {}:
+            known = response.get_json()
+            response.set_data(json.dumps(known | self.tell if isinstance(self.tell, dict) else self.tell))
         if flask.request.path == "/oauth2/token" and response.status_code == 200:
             told = response.get_json()
             own = RSAKey.import_key(flask.g.oidc_provider_mock_storage.jwk.as_dict(is_private=True))
@@ -144,8 +149,14 @@ def test_an_account_with_a_password_is_linked_by_who_gave_it_only(
     browser.give_login(user.id)
     change(Login, proven_at=clock().replace(year=2020))
     browser.get("/securite/fournisseur")
-    assert "/prove" in browser.response.headers["Location"]
-    browser.give_login(user.id)
+    browser.follow()
+    # The page's policy lets its form lead to no other site
+    browser.send("/prove", password=PASSWORD)
+    assert browser.location == "/securite"
+    browser.follow()
+    state = parse_qs(urlsplit(answer_to(browser, provider, "42", "/securite/fournisseur")).query)["state"][0]
+    browser.get(f"/login/retour?error=access_denied&state={state}")
+    assert browser.location == "/securite"
     assert "C’est lié" in come_back(browser, provider, "42", start="/securite/fournisseur")
     told = one(Notification, Notification.kind == "address_changed").params
     assert told == {"changed": "provider", "shown": "Essai"}
@@ -162,11 +173,31 @@ def test_an_account_with_a_password_is_linked_by_who_gave_it_only(
 
 def test_the_second_factor_is_asked_for_as_before(browser: Browser, provider: Provider) -> None:
     user = add_account()
-    give_role(user.id, Role.SUPPORT, second_factor=True)
+    secret = pyotp.random_base32()
+    change(User, User.id == user.id, totp_secret=secret, totp_confirmed_at=clock())
     with session() as s:
         s.add(Identity(user_id=user.id, issuer=provider.issuer, subject="42", created_at=clock()))
     assert "Votre code" in come_back(browser, provider, "42")
     assert rows(Login) == []
+    browser.send("/login/code", code=pyotp.TOTP(secret).now())
+    browser.get("/securite/codes")
+    assert browser.location == "/securite"
+    browser.get("/securite/application")
+    assert "/prove" in browser.location, "the code is no proof of the password"
+
+
+def test_a_first_password_is_no_way_round_the_second_factor(browser: Browser, provider: Provider) -> None:
+    provider.know("42")
+    come_back(browser, provider, "42")
+    secret = pyotp.random_base32()
+    change(User, User.email == EMAIL, totp_secret=secret, totp_confirmed_at=clock())
+    change(Login, proven_at=clock().replace(year=2020))
+    browser.get("/prove?next=security.show_security")
+    for code, said in (("", "Écrivez aussi le code"), ("123456", "ce code est faux")):
+        assert said in browser.send("/prove", password=PASSWORD, code=code).text
+    assert one(User).password_hash is None
+    browser.send("/prove", password=PASSWORD, code=pyotp.TOTP(secret).now())
+    assert browser.location == "/securite"
 
 
 def test_one_account_of_the_provider_signs_in_to_one_account(browser: Browser, provider: Provider) -> None:
@@ -197,6 +228,37 @@ def test_a_reset_of_the_password_by_mail_ends_the_link(browser: Browser, provide
     sent = ResetPassword(one(Contact).id, digest(EMAIL), digest(""))
     reset_by_token(write_token(sent), PASSWORD, lambda _: True)
     assert rows(Identity) == []
+
+
+def test_an_issuer_with_a_slash_at_its_end_is_as_good(
+    browser: Browser, provider: Provider, settings_env: Callable[..., None]
+) -> None:
+    provider.know("42")
+    provider.tell = {"issuer": f"{provider.issuer}/"}
+    provider.spoil = lambda claims: claims.update(iss=f"{provider.issuer}/")
+    settings_env(OIDC_ISSUER=f"{provider.issuer}/")
+    come_back(browser, provider, "42")
+    assert one(Identity).issuer == provider.issuer
+
+
+@in_turn(
+    "said",
+    [[], None, "x", {"issuer": 3}, {"jwks_uri": 1, "authorization_endpoint": [], "a": "x" * 2_000_000}],
+)
+def test_a_provider_that_says_nonsense_of_itself_signs_nobody_in(
+    browser: Browser, provider: Provider, said: Any
+) -> None:
+    provider.tell = said
+    browser.get("/login/fournisseur")
+    assert "n’a pas abouti" in browser.follow().text
+
+
+def test_a_link_of_another_provider_is_none_of_this_one(browser: Browser, provider: Provider) -> None:
+    user = add_account()
+    with session() as s:
+        s.add(Identity(user_id=user.id, issuer="https://former.example", subject="42", created_at=clock()))
+    browser.give_login(user.id)
+    assert "Pas en place" in browser.get("/securite").text.partition("Connexion par Essai")[2]
 
 
 FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
