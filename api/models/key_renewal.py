@@ -34,7 +34,7 @@ log = structlog.get_logger(__name__)
 class KeyValue(Base):
     """A value of a key with which a program began, by its short name (`name_key`), which reveals nothing of it.
 
-    What a program has now are the rows of a setting with its newest `seen_at`.
+    What a program has now are its rows with the newest `seen_at`.
     """
 
     __tablename__ = "key_values"
@@ -86,7 +86,7 @@ def note_keys() -> None:
 
 def list_present_keys(s: Session) -> list[KeyValue]:
     """Return the values that programs have now; `first_seen_at` is that of any program."""
-    newest = sa.func.max(KeyValue.seen_at).over(partition_by=(KeyValue.program, KeyValue.setting))
+    newest = sa.func.max(KeyValue.seen_at).over(partition_by=KeyValue.program)
     first = sa.func.min(KeyValue.first_seen_at).over(partition_by=(KeyValue.setting, KeyValue.name))
     columns = (KeyValue.program, KeyValue.setting, KeyValue.name, KeyValue.writes_since, KeyValue.seen_at)
     rows = sa.select(*columns, first.label("first_seen_at"), newest.label("newest")).subquery()

@@ -9,7 +9,7 @@ import pytest
 import time_machine
 
 from api.admin.health.findings import PartDown
-from api.admin.health.server_checks import check_keys
+from api.admin.health.server_checks import check_key_age
 from api.models.key_renewal import note_keys, renew_tables
 from api.models.user import Channel, Contact
 from configs.ground.clock import clock
@@ -71,7 +71,7 @@ def test_a_key_is_replaced_in_three_steps_and_none_of_them_is_taken_too_early(
     frozen.shift(366 * DAY)
     assert "link_key: step 1 is due since" in server.run()
     with pytest.raises(PartDown, match=r"more than a year: .*LINK_KEY"):
-        check_keys(open_redis())
+        check_key_age(open_redis())
     old = file.read_text().strip()
     file.chmod(0o640)
     if os.getuid() == 0:
@@ -97,7 +97,7 @@ def test_a_key_is_replaced_in_three_steps_and_none_of_them_is_taken_too_early(
     server.start(*PROGRAMS)
     assert "link_key: step 1 is due on" in server.run()
     with pytest.raises(PartDown) as told:
-        check_keys(open_redis())
+        check_key_age(open_redis())
     assert "LINK_KEY" not in str(told.value)
 
 
@@ -111,6 +111,20 @@ def test_an_old_value_stays_while_rows_are_under_it(server: Server) -> None:
     renew_tables()
     server.run("data_keys")
     assert "," not in (server.folder / "data_keys").read_text()
+
+
+def test_a_key_that_no_program_has_any_more_is_not_old(
+    server: Server, frozen: time_machine.Traveller, settings_env: Callable[..., None]
+) -> None:
+    settings_env(OIDC_CLIENT_SECRET="x" * 24)
+    server.start("api")
+    settings_env(OIDC_CLIENT_SECRET="")
+    server.start("api")
+    frozen.shift(366 * DAY)
+    with pytest.raises(PartDown) as told:
+        check_key_age(open_redis())
+    assert "OIDC_CLIENT_SECRET" not in str(told.value)
+    assert "oidc_client_secret" not in server.run()
 
 
 def test_a_file_with_three_values_is_left_to_a_person(server: Server) -> None:

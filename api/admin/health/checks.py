@@ -63,6 +63,7 @@ CHECKS = (
     HealthCheck("database", servers.check_database, alarm_after=None),
     HealthCheck("redis", servers.check_redis, alarm_after=None),
     HealthCheck("keys", servers.check_keys, _MINOR, _LATER),
+    HealthCheck("key_age", servers.check_key_age, _MINOR, _LATER),
     HealthCheck("eviction", servers.check_eviction, alarm_after=None),
     HealthCheck("scrapyd", programs.check_scrapyd),
     HealthCheck("workers", programs.check_workers),

@@ -21,6 +21,7 @@ from api.models.backup_state import BackupState
 from api.models.base import new_id, session
 from api.models.incident import OF_HEALTH, Incident, IncidentReason
 from api.models.job import JobResult
+from api.models.key_renewal import KeyValue
 from api.models.notification import HeldFor, Notification, Priority, State
 from api.models.provider_event import ProviderEvent, ReceiptKind
 from api.models.stripe_event import StripeEventFlag
@@ -155,6 +156,11 @@ def lose_key(settings_env: Callable[..., None]) -> None:
     settings_env(DATA_KEYS=own)
 
 
+def age_key() -> None:
+    seen = clock() - timedelta(days=366)
+    factories.save(KeyValue(program="api", setting="link_key", name="x", first_seen_at=seen, seen_at=seen))
+
+
 def age_checks() -> None:
     with session() as s:
         s.execute(sa.text("TRUNCATE checks"))
@@ -188,6 +194,7 @@ def list_stacks(stack: Healthy, settings_env: Callable[..., None]) -> list[list[
         Ill("partitions", lambda: settings_env(PARTITION_DAYS_LOW="365"), DEGRADED, 5, "partitions", "made ahead"),
         Ill("payments", lambda: factories.add_stripe_event(applied_at=None, flag=StripeEventFlag.GAVE_UP), DEGRADED, 5, "payments", "given up"),
         Ill("keys", lambda: lose_key(settings_env), DEGRADED, 5, "keys", "give DATA_KEYS back"),
+        Ill("key_age", age_key, DEGRADED, 5, "key_age", "LINK_KEY"),
         Ill("providers", break_provider, IncidentReason.PROVIDER_DOWN, 2, "telegram", "Un prestataire d’envoi est en panne"),
         Ill("providers", lambda: wait(10, refused["later"], reason="twilio 20429", created_at=refused["created"]), IncidentReason.QUOTA, 0, "twilio", "10 messages refusés"),
         Ill("messages", lambda: wait(2, clock() - 6 * MINUTE), IncidentReason.OLD_QUEUE, 0, "notifications", "2 messages à envoyer"),

@@ -67,6 +67,8 @@ def test_a_friends_link_is_named_by_an_order_unless_it_is_left_out(
     page = buyer.open_order(wish=WISH)
     assert "Vous venez par le lien d’une personne abonnée" in page.text
     assert "anna" not in page.html
+    buyer.press(friend=None, **{BOXES[0]: None})
+    assert not [each for each in buyer.browser.page.forms if "friend" in each["fields"]], "it stays left out"
     buyer.press(friend=None)
     assert rows(Referral) == []
     buyer.open_order(wish=WISH)
