@@ -27,7 +27,7 @@ from tests.clients import People, Person
 from tests.fuzz import FUZZ, times
 from tests.samples import try_first
 
-pytestmark = pytest.mark.fuzz
+pytestmark = [pytest.mark.fuzz, pytest.mark.journey]  # each operation by few requests: test_every_operation
 ANONYMOUS = "anonymous"
 _NAMES = {"host": "127.77.0.93:8800", "prefecture": "bobigny_93", "slug": "titre-sejour"}  # in paths
 # Statuses that a request may get although it is valid: they are about the user, the state of things, or the size of

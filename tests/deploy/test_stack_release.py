@@ -121,9 +121,14 @@ def test_a_migration_has_the_servers_and_the_backup_that_it_waits_for_also_in_a_
     ("plan", "named"),
     [
         ({"of": "rdvpriority.invalid/app:v2rdvpriority_notifier", "update": "rollback_started"}, "notifier"),
-        ({"of": "rdvpriority.invalid/app:v2rdvpriority_planner", "update": "paused"}, "planner"),
         ({"job": "failed"}, "migrate"),
-        ({"job": "rejected"}, "migrate"),
+        *(
+            pytest.param(*each, marks=pytest.mark.journey)
+            for each in (
+                ({"of": "rdvpriority.invalid/app:v2rdvpriority_planner", "update": "paused"}, "planner"),
+                ({"job": "rejected"}, "migrate"),
+            )
+        ),
     ],
 )
 def test_what_the_swarm_gives_up_takes_the_release_back(
@@ -137,6 +142,7 @@ def test_what_the_swarm_gives_up_takes_the_release_back(
     assert said.endswith("v1 runs again; the tables stay as they are\n")
 
 
+@pytest.mark.journey
 def test_a_machine_that_takes_no_task_takes_the_release_back_within_minutes(
     server: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

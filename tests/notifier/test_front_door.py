@@ -26,7 +26,6 @@ from notifier.jobs import catch_up, deliver, match
 from notifier.workers import get_ready
 from tests.notifier import world
 from tests.notifier.program import Program
-from tests.samples import try_first
 
 if TYPE_CHECKING:
     from tests.running_sandbox import Running
@@ -293,7 +292,8 @@ def worker(start: Callable[..., Program], whole: "Running") -> Callable[..., Pro
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("signum", try_first([signal.SIGTERM, signal.SIGINT], 1))
+@pytest.mark.journey
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_worker_tells_and_leaves_when_asked(
     signum: signal.Signals, worker: Callable[..., Program], whole: "Running"
 ) -> None:

@@ -240,7 +240,7 @@ def test_a_feed_has_instants_that_every_program_reads(island: FlaskClient) -> No
     english = feed(island, "?procedure=TITRE_SEJOUR&language=en")[0].replace(b"\r\n ", b"").decode()
     assert 'SUMMARY:Slots are released: Titre de séjour\\, carte\\; "étudiant"\r\n' in english
     first = events[0]
-    assert first["SUMMARY"] == 'Mise en ligne de places : Titre de séjour, carte; "étudiant"'
+    assert first["SUMMARY"] == 'Mise en ligne de places\xa0: Titre de séjour, carte; "étudiant"'
     assert first.start.astimezone(UTC) == datetime(2026, 11, 23, 12, tzinfo=UTC)
     assert first["URL"] == "http://127.77.0.97:8800/booking/create/48803"
 

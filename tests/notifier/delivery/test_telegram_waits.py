@@ -85,6 +85,7 @@ def test_answers_to_commands_and_buttons_never_rest_the_bot(chats: Posts) -> Non
     assert (send(5), send(4)) == (Acceptance, ProviderResting)
 
 
+@pytest.mark.journey
 def test_a_bot_that_is_told_to_wait_makes_a_call_a_minute_and_tells_all_once_it_may(
     whole: object, chats: Posts, frozen: time_machine.Traveller
 ) -> None:

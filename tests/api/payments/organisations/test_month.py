@@ -46,6 +46,7 @@ def read(house: House) -> str:
     return " ".join(house.browse().page.text.split())
 
 
+@pytest.mark.journey  # the random lives of `make test` bill shorter ones
 def test_a_month_of_thirty_people_is_explained_to_the_cent(house: House) -> None:
     people = house.add_people(30)
     outage = datetime(2026, 12, 10, tzinfo=UTC), datetime(2026, 12, 11, 12, tzinfo=UTC)
