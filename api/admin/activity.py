@@ -1,7 +1,7 @@
 """Activity of the service without persons: how many come how far by day; money, subscribers and costs by month.
 
 Views of the first page, searches and registrations are counted in Redis by day and source (`api:steps:<day>`), where
-nothing is known of who came; the other steps are sums of tables. An emptied Redis loses its counts, and nothing else.
+nothing is known of who came; the other steps are sums of tables. Without Redis these are missing, and nothing else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -94,10 +94,11 @@ class MonthCosts:
 
 def count_step(step: Step, source: str = "") -> None:
     """Count one view or registration of today; without Redis nothing is counted."""
-    key = f"api:steps:{_today().isoformat()}"
+    key, field = f"api:steps:{_today().isoformat()}", f"{step}|{source}"
     with suppress(RedisError):
-        is_full = source and redis().hlen(key) >= _MOST_FIELDS
-        redis().hincrby(key, f"{step}|{_OTHER if is_full else source}", 1)
+        if source and redis().hlen(key) >= _MOST_FIELDS and not redis().hexists(key, field):
+            field = f"{step}|{_OTHER}"
+        redis().hincrby(key, field, 1)
         redis().expire(key, _KEPT)
 
 
@@ -106,13 +107,14 @@ def read_steps(session: Session, days: int) -> tuple[dict[date, dict[str, int]],
     listed = [_today() - timedelta(days=number) for number in range(days)]
     found: dict[date, dict[str, int]] = {day: {} for day in listed}
     sources: dict[str, dict[str, int]] = {}
-    for day in listed:
-        counted = cast("Mapping[bytes, bytes]", redis().hgetall(f"api:steps:{day.isoformat()}"))
-        for field, number in counted.items():
-            step, _, source = field.decode().partition("|")
-            _add(found[day], step, int(number))
-            if source:
-                _add(sources.setdefault(source, {}), step, int(number))
+    with suppress(RedisError):
+        for day in listed:
+            counted = cast("Mapping[bytes, bytes]", redis().hgetall(f"api:steps:{day.isoformat()}"))
+            for field, number in counted.items():
+                step, _, source = field.decode().partition("|")
+                _add(found[day], step, int(number))
+                if source:
+                    _add(sources.setdefault(source, {}), step, int(number))
     for row in session.execute(sa.text(_DAYS), _bound(listed[-1])):
         if row.day in found:
             _add(found[row.day], row.step, row.number)

@@ -341,6 +341,8 @@ def _change_targets(session: Session, alert: Alert, wish: NewAlert) -> None:
     if not goes_on:
         found.check()
     waiting = found.must_wait and not goes_on and not found.is_free
+    if waiting:
+        ensure_not_suspended(session, alert.user_id)
     enabled = not waiting and (alert.enabled or alert.awaits_watch)
     is_free = enabled and (alert.is_free if goes_on else found.is_free)
     if (waiting or is_free) and not (alert.awaits_watch or alert.is_free):

@@ -8,6 +8,7 @@ import pytest
 import time_machine
 from flask import Flask
 
+from api.admin.activity import count_step
 from api.models.notification import State
 from api.models.payment import Subscription
 from api.models.user import Channel
@@ -56,6 +57,21 @@ def test_a_source_travels_from_the_first_page_to_the_registration_and_is_kept_no
     )
     assert "rare" not in support.page.text
     assert audit("activity.view")
+
+
+def test_sources_that_strangers_write_end_no_count_and_without_redis_the_rest_is_shown(
+    admin: Browser, settings_env: Callable[..., None]
+) -> None:
+    count_step("first_page", "forum")
+    for number in range(200):
+        count_step("first_page", f"made-up-{number}")
+    for source in ("forum", "other", "forum", "forum", "forum"):
+        count_step("first_page", source)
+    admin.get(PAGE)
+    assert find_row(admin, "forum")[1] == "5"
+    assert "other" not in admin.page.text
+    settings_env(REDIS_URL="redis://127.0.0.1:1/0")
+    assert "Ce que coûte un mois" in admin.get(PAGE).text
 
 
 def test_the_book_tells_money_and_subscribers_of_each_month(

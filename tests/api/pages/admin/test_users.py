@@ -130,6 +130,8 @@ def test_a_suspended_account_stops_gets_its_days_back_and_keeps_its_rights(
     assert "Votre compte est suspendu" in camille.follow().text
     person = sign_in(app, camille_id)
     assert person.patch(f"/api/alerts/{alert_id}/toggle").status_code == 403
+    change = {"acceptWaiting": True, "limits": {"weekdays": [1]}}
+    assert person.patch(f"/api/alerts/{alert_id}", change).status_code == 403
     assert problem(Till(shop, person).order(name)) == (403, "account-suspended")
     for path, button in (
         ("/alertes/nouvelle?prefecture=bobigny_93", ">Créer l’alerte<"),
