@@ -6,8 +6,11 @@ a mailbox, never a password: an account that has one is linked by who gave it.
 
 import secrets
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import BoundedSemaphore
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -35,12 +38,13 @@ from api.models.login import Identity
 from api.models.user import User
 from configs.ground.addresses import email_address, is_loopback
 from configs.ground.clock import clock
-from configs.settings import settings
+from configs.settings import Constant, settings
 
 _ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 _SKEW = 60  # seconds by which clocks may differ
 _KEPT_FOR = 3600  # seconds for which a process keeps what the provider says of itself
-_CALL: dict[str, Any] = {"timeout": 5.0, "allow_redirects": False}
+_call_seconds = Constant("PROVIDER_CALL_SECONDS", 5.0)
+_TURNS = BoundedSemaphore(3)  # a provider that hangs holds no more of a process's eight threads
 _LONGEST_SUBJECT = 255  # characters, by the standard
 log = structlog.get_logger(__name__)
 
@@ -86,10 +90,15 @@ def read_answer(question: SignInQuestion, code: str, redirect_uri: str) -> Provi
     Raises:
         ProviderFailed: the code is not good, or the token is not from this provider, for us and for this question.
     """
+    address = _read_endpoint("token_endpoint")
     try:
-        with _open_session(redirect_uri) as client:
+        with _take_turn(), _open_session(redirect_uri) as client:
             token = client.fetch_token(
-                _read_endpoint("token_endpoint"), code=code, code_verifier=question.verifier, **_CALL
+                address,
+                code=code,
+                code_verifier=question.verifier,
+                timeout=_call_seconds(),
+                allow_redirects=False,
             )
         claims = _verify(str(token["id_token"]), question.nonce, token.get("access_token"))
     except (requests.RequestException, AuthlibBaseError, JoseError, KeyError, TypeError, ValueError) as error:
@@ -160,11 +169,22 @@ def _read_keys(issuer: str, period: int) -> KeySet:
 
 
 def _get(url: str) -> Any:
-    with requests.Session() as session:
+    with _take_turn(), requests.Session() as session:
         session.trust_env = False
-        answer = session.get(_ensure_allowed(url), **_CALL)
+        answer = session.get(_ensure_allowed(url), timeout=_call_seconds(), allow_redirects=False)
     answer.raise_for_status()
     return answer.json()
+
+
+@contextmanager
+def _take_turn() -> Iterator[None]:
+    if not _TURNS.acquire(blocking=False):
+        log.warning("the provider of sign-ins is not asked: others wait for its answer")
+        raise ProviderFailed
+    try:
+        yield
+    finally:
+        _TURNS.release()
 
 
 def _ensure_allowed(url: str) -> str:

@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -309,6 +311,28 @@ def test_where_the_provider_is_away_the_sign_in_says_so(browser: Browser, provid
     provider.issuer = "http://127.0.0.1:9"
     browser.get("/login/fournisseur")
     assert "n’a pas abouti" in browser.follow().text
+
+
+def test_a_provider_that_hangs_holds_few_threads(app: Flask, settings_env: Callable[..., None]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hanging:  # takes connections and never answers
+        issuer = f"http://127.0.0.1:{hanging.getsockname()[1]}"
+        settings_env(
+            OIDC_ISSUER=issuer, OIDC_CLIENT_ID=CLIENT, OIDC_CLIENT_SECRET="x" * 24, PROVIDER_CALL_SECONDS="1"
+        )
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(lambda _: app.test_client().get("/login/fournisseur"), range(8)))
+        assert {urlsplit(each.headers["Location"]).path for each in found} == {"/login"}
+        hanging.settimeout(0.1)
+        assert [take(hanging) for _ in range(4)] == [True] * 3 + [False]
+
+
+def take(server: socket.socket) -> bool:
+    """Take a connection that waits; return whether there was one."""
+    try:
+        server.accept()[0].close()
+    except TimeoutError:
+        return False
+    return True
 
 
 def test_without_its_settings_there_is_none(browser: Browser) -> None:
