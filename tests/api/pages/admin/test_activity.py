@@ -94,6 +94,7 @@ def test_the_book_tells_money_and_subscribers_of_each_month(
     assert find_row(browser, "2026-11") == ["2026-11", "4,99 €", "0,00 €", "0,00 €", "0", "—"]
 
 
+@pytest.mark.usefixtures("frozen")
 def test_a_month_costs_its_messages_and_the_server(admin: Browser, settings_env: Callable[..., None]) -> None:
     settings_env(MAIL_PRICE="0.001", SERVER_MONTH_PRICE="49.90")
     user_id = add_account().id
