@@ -43,7 +43,7 @@ from configs.settings import Constant, settings
 _ALGORITHMS = ["RS256", "PS256", "ES256", "EdDSA"]
 _SKEW = 60  # seconds by which clocks may differ
 _KEPT_FOR = 3600  # seconds for which a process keeps what the provider says of itself
-_call_seconds = Constant("PROVIDER_CALL_SECONDS", 5.0)
+_provider_call_seconds = Constant("PROVIDER_CALL_SECONDS", 5.0)
 _TURNS = BoundedSemaphore(3)  # a provider that hangs holds no more of a process's eight threads
 _LONGEST_SUBJECT = 255  # characters, by the standard
 log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ def read_answer(question: SignInQuestion, code: str, redirect_uri: str) -> Provi
                 address,
                 code=code,
                 code_verifier=question.verifier,
-                timeout=_call_seconds(),
+                timeout=_provider_call_seconds(),
                 allow_redirects=False,
             )
         claims = _verify(str(token["id_token"]), question.nonce, token.get("access_token"))
@@ -171,7 +171,7 @@ def _read_keys(issuer: str, period: int) -> KeySet:
 def _get(url: str) -> Any:
     with _take_turn(), requests.Session() as session:
         session.trust_env = False
-        answer = session.get(_ensure_allowed(url), timeout=_call_seconds(), allow_redirects=False)
+        answer = session.get(_ensure_allowed(url), timeout=_provider_call_seconds(), allow_redirects=False)
     answer.raise_for_status()
     return answer.json()
 

@@ -10,7 +10,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import psycopg2
+import sqlalchemy as sa
 
+from api.migrations.__main__ import config
+from api.migrations.tables import upgrade_tables
 from configs.ground.object_store import backup_blobs
 from configs.settings import settings
 from deploy.backup.encryption import make_key, read_identities
@@ -76,6 +79,8 @@ def _back_up(home: Path, server: Postgres, size: int) -> float:
         "BACKUP_WAL_SECONDS": "1", "APP_ENV": "test", "STATE_DIR": str(home / "state"),
     }  # fmt: skip
     settings.cache_clear()
+    # The service keeps its state in a table.
+    upgrade_tables(config(), sa.create_engine(server.url("postgres"), poolclass=sa.NullPool))
     _run(server, "CREATE TABLE filler (id bigint, text text)")
     _run(server, _FILL, size * _ROWS_A_MB)
     with child([sys.executable, "-m", "deploy.backup", "run"], home / "log", dict(os.environ)):
