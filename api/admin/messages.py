@@ -61,10 +61,10 @@ def list_dead_letters(session: Session, wanted: DeadLetterQuery) -> Found[Notifi
 
 
 def search_dead_letters(session: Session, text: str) -> Sequence[Notification]:
-    """Return the dead letters, however old, of whom an address or a number names, the latest _MOST_FOUND at most."""
-    theirs = is_any_of(Notification.user_id, [each.id for each in search_users(session, text)])
-    of_nobody = sa.func.lower(Notification.address) == text.lower()  # without an account
-    dead = sa.select(Notification).where(Notification.state == State.FAILED, theirs | of_nobody)
+    """Return the dead letters, however old, of the person of an address or a number, the latest _MOST_FOUND at most."""
+    of_accounts = is_any_of(Notification.user_id, [each.id for each in search_users(session, text)])
+    without_account = sa.func.lower(Notification.address) == text.lower()
+    dead = sa.select(Notification).where(Notification.state == State.FAILED, of_accounts | without_account)
     latest = dead.order_by(Notification.failed_at.desc(), Notification.id.desc())
     return session.scalars(latest.limit(_MOST_FOUND)).all()
 

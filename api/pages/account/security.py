@@ -87,7 +87,7 @@ def change_password() -> ResponseReturnValue:
 def ask_provider() -> ResponseReturnValue:
     """Lead to the provider, to link the account; no other site's link begins that.
 
-    A form may lead to no other site (`form-action`): after the proof's the link is pressed again.
+    The form of the proof may redirect to no other site (`form-action`), so its reader presses the link again after it.
     """
     if comes_from_elsewhere():
         raise ApiError(403, "foreign-form", "this link comes from another site")

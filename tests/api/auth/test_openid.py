@@ -47,7 +47,7 @@ class Provider:
         self.issuer = f"http://127.0.0.1:{self.server.port}"
         self.spoil: Callable[[dict[str, Any]], object] = dict
         self.key: RSAKey | None = None
-        self.tell: Any = {}  # in place of what it says of itself
+        self.tell: Any = {}  # in place of its metadata
         self.challenges: dict[str, str] = {}
         self.app.after_request(self._spoil)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
