@@ -19,11 +19,13 @@ from api.ground.schemas import Body
 from api.models.alert import Alert, AlertTarget
 from api.models.contact_lookup import find_contact
 from api.models.payment import Payment
-from api.models.user import Channel, Grant, Role, User
+from api.models.user import Channel, Contact, Grant, Role, User
 from api.payments.declarations.schemas import find_number
 from api.privacy.deletion import find_owned_alone
 from configs.ground.addresses import email_address, phone_number
 from configs.world.desk import Text
+
+_MOST_HELPED = 20  # people at one address
 
 
 class UserQuery(PageQuery):
@@ -60,10 +62,16 @@ def list_users(session: Session, wanted: UserQuery) -> Found[User]:
 
 
 def search_users(session: Session, text: str) -> list[User]:
-    """Return the user who has an address, and the one who had it a few days ago; or whose number or order it is."""
+    """Return the user who has an address, who had it a few days ago, and whom an organisation helps there.
+
+    Or whose number or order it is.
+    """
     if "@" in text:
         users = (find(session, text) for find in (find_user, find_former_user))
-        return [user for user in users if user]
+        theirs = Contact.channel == Channel.EMAIL, sa.func.lower(Contact.address) == text.lower()
+        helped = sa.select(User).join(Contact).where(User.role == Role.BENEFICIARY, *theirs)
+        helped = helped.order_by(User.id).limit(_MOST_HELPED)
+        return [user for user in users if user] + list(session.scalars(helped))
     ids = set(session.scalars(sa.select(Payment.user_id).where(Payment.order_number == find_number(text))))
     with suppress(ValueError):
         contact = find_contact(session, Channel.SMS, phone_number(text))

@@ -15,12 +15,13 @@ from typing import TypeVar
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.dialects.postgresql import INT8MULTIRANGE
+from sqlalchemy.orm import Session
 
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.desk import Source
-from api.models.notification import HeldFor, Match, Notification, State
+from api.models.notification import HeldFor, Match, Notification, State, write_ranges
 from api.models.organisation import Beneficiary
 from api.models.report import LOOK_REQUESTED, Report
 from api.models.slot import Detection, DetectionSlot, SlotRow
@@ -93,8 +94,8 @@ def match_detection(
     found = candidates(session, detection, detection.seen_at, part or None, most, in_doubt=detection.in_doubt)
     if most is None or len(found) <= most:
         untold = _find_untold(session, detection, found, now, is_round=False)
-        has_returned = any(slot.opened_at < detection.seen_at for slot in untold.slots.values())
-        held = _wake_held(session, detection, now) if has_returned else []
+        returned = [key for key, slot in untold.slots.items() if slot.opened_at < detection.seen_at]
+        held = _wake_held(session, returned, now) if returned else []
         written = _write(session, untold, now, inline) + held
         asked = _ask_to_look(session, detection, now) if detection.in_doubt and not part else []
         return written + asked + edits, []
@@ -235,16 +236,12 @@ def _write(
     return waiting
 
 
-def _wake_held(session: Session, detection: Detection, now: datetime) -> list[UUID]:
-    """Let messages leave that wait for slots which a detection shows again; return them."""
-    row, shown, before = Notification, aliased(DetectionSlot), aliased(DetectionSlot)
-    told = (
-        sa.select(Match.announcement_id)
-        .join(before, before.detection_id == Match.detection_id)
-        .join(shown, shown.slot_id == before.slot_id)
-        .where(shown.detection_id == detection.id)
-    )
-    held = row.state == State.PENDING, row.held_for == HeldFor.SLOTS, row.announcement_id.in_(told)
+def _wake_held(session: Session, returned: Collection[int], now: datetime) -> list[UUID]:
+    """Let messages leave that wait for slots which a detection shows again, by their ids; return them."""
+    row = Notification
+    told = sa.type_coerce(Match.slots, INT8MULTIRANGE()).overlaps(write_ranges(returned))
+    about = sa.exists().where(Match.announcement_id == row.announcement_id, told)
+    held = row.state == State.PENDING, row.held_for == HeldFor.SLOTS, about
     free = sa.select(row.id).where(*held).order_by(row.id).with_for_update(skip_locked=True)
     woken = sa.update(row).where(row.id.in_(free)).values(next_attempt_at=now).returning(row.id)
     return list(session.scalars(woken.execution_options(synchronize_session=False)))

@@ -16,7 +16,8 @@ ZONE = ZoneInfo("Europe/Paris")
 HORIZON = timedelta(days=90)
 RETURNS = timedelta(minutes=5)
 UNCONFIRMED = timedelta(minutes=15)
-LOOK_AGAIN = timedelta(seconds=45)  # at an alert whose slots were not seen for longer
+UNSEEN_AGAIN = timedelta(seconds=45)  # a message whose slots were not seen for longer is looked at
+MISSING_AGAIN = timedelta(seconds=30)  # one whose slots are gone, until they stayed so for RETURNS
 LAPSE = timedelta(minutes=10)
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -48,6 +49,10 @@ class Opening:
 
     def go(self, why: str, at: datetime) -> None:
         self.gone, self.gone_at = why, max(at, self.seen)
+
+    @property
+    def returns_until(self) -> datetime:
+        return self.gone_at + RETURNS if self.gone in ("taken", "lapsed") else self.seen
 
     def is_like(self, other: "Opening") -> bool:
         """Whether the people with a message of the other have one of this one.
@@ -121,10 +126,10 @@ class Message:
     of: frozenset[tuple[Alert, Opening]]
     at: datetime
     state: str = "pending"
-    looked_at: datetime | None = None  # since then it waits for a slot of its own to be seen again
+    again_at: datetime | None = None  # until then it waits for a slot of its own to be seen again
 
     def waits(self, now: datetime) -> bool:
-        return self.state == "pending" and (self.looked_at is None or now >= self.looked_at + LOOK_AGAIN)
+        return self.state == "pending" and (self.again_at is None or now >= self.again_at)
 
     def says(self, alert: Alert, slot: Opening) -> bool:
         return self.state not in ("expired", "skipped") and (alert, slot) in self.of
@@ -270,6 +275,14 @@ class Model:
             returned = {id(slot) for other in later for slot in other.slots}  # it is theirs to tell
             here = [slot for slot in seen.slots if not slot.gone and id(slot) not in returned]
             self._tell(seen.desk, here, seen.at, now, self.alerts)
+            if any(self.waits_at(alert, seen.desk, seen.at) for alert in self.alerts):
+                self._wake({id(slot) for slot in here if slot.opened < seen.at}, now)
+
+    def _wake(self, returned: set[int], now: datetime) -> None:
+        """Let messages leave that wait for a slot which a detection shows again."""
+        for message in self.messages:
+            if message.again_at and any(id(slot) in returned for _, slot in message.of):
+                message.again_at = now
 
     def tell_open(self, desk: str, now: datetime, alerts: Iterable[Alert]) -> None:
         """Tell these alerts of what is open now (an alert catches up; the sweep's round)."""
@@ -289,14 +302,17 @@ class Model:
                 self.messages.append(Message(contact, frozenset(pairs), now))
 
     def wants(self, alert: Alert, slot: Opening, entitled_at: datetime) -> bool:
-        return alert.waits and bool(self.plans(alert.person, entitled_at)) and self.passes(alert, slot)
+        return self.waits_at(alert, slot.desk, entitled_at) and self.passes(alert, slot)
+
+    def waits_at(self, alert: Alert, desk: str, entitled_at: datetime) -> bool:
+        return alert.waits and bool(self.plans(alert.person, entitled_at) and self._about(alert, desk))
 
     def passes(self, alert: Alert, slot: Opening) -> bool:
-        return any(
-            (each.desk == slot.desk or each.procedure in self.procedures[slot.desk])
-            and each.pass_(slot, self.sites.get(slot.desk))
-            for each in alert.limits
-        )
+        about = self._about(alert, slot.desk)
+        return any(each.pass_(slot, self.sites.get(slot.desk)) for each in about)
+
+    def _about(self, alert: Alert, desk: str) -> list[Limits]:
+        return [each for each in alert.limits if each.desk == desk or each.procedure in self.procedures[desk]]
 
     def told(self, alert: Alert, slot: Opening) -> bool:
         """Whether this slot was told, or one that counts as the same."""
@@ -318,33 +334,37 @@ class Model:
                     self.send(each, now)
 
     def send(self, message: Message, now: datetime) -> None:
-        """Send it, unless its slots are gone or were not seen for long, or it has no contact any more.
+        """Send it, unless its slots stay gone or were not seen for long, or it has no contact any more.
 
         Of a place that was open at an unknown hour it names the hours that were seen meanwhile; for an alert that was
         changed since, what it wants now.
         """
-        here, waiting = list[Opening](), False
+        wanted, waiting = list[Opening](), False
         for alert in {alert for alert, _ in message.of if alert.waits}:
-            mine = [
-                each
-                for each in self.slots
-                if not each.gone
-                and any(
-                    each is slot or shows_hours_of(each, slot) for who, slot in message.of if who is alert
-                )
-            ]
+            announced = [slot for who, slot in message.of if who is alert]
+            mine = [each for slot in announced for each in self._stands_for(slot)]
             is_changed = alert.changed_at and alert.changed_at > message.at
-            wanted = [each for each in mine if not is_changed or self.passes(alert, each)]
-            waiting = waiting or not mine or bool(wanted)
-            here += wanted
+            now_wanted = [each for each in mine if not is_changed or self.passes(alert, each)]
+            waiting = waiting or not mine or bool(now_wanted)
+            wanted += now_wanted
+        here = [slot for slot in wanted if not slot.gone]
+        missing = [slot.returns_until for slot in wanted if slot.gone and slot.returns_until > now]
         if message.contact in self.off or not waiting:
             message.state = "skipped"
-        elif not here:
-            message.state = "expired"
         elif any(slot.seen >= now - UNCONFIRMED for slot in here):
             message.state = "sent"
+        elif here:
+            message.again_at = now + UNSEEN_AGAIN
+        elif missing:
+            message.again_at = min(now + MISSING_AGAIN, max(missing))
         else:
-            message.looked_at = now
+            message.state = "expired"
+
+    def _stands_for(self, slot: Opening) -> list[Opening]:
+        """Return what a message about a slot is about by now: it, or the open hours of a place whose hour was unknown."""
+        if slot.gone != "superseded":
+            return [slot]
+        return [each for each in self.slots if not each.gone and shows_hours_of(each, slot)]
 
     def owed(self, now: datetime) -> list[tuple[Alert, Opening]]:
         """Return what must have been told by now and was not: empty, once nothing waits in any queue."""

@@ -30,7 +30,7 @@ from api.pages.assets import render_qr_code
 from api.pages.cookies import comes_from_elsewhere, keep_login, lead_to
 from api.pages.forms import INVALID, Form, Texts
 from api.pages.provider_sign_in import lead_to_provider
-from api.web.auth import current_login_id, current_user, current_user_id, has_recent_proof
+from api.web.auth import current_identity, current_login_id, current_user, current_user_id, has_recent_proof
 
 PASSWORD_TEXTS: Texts = {
     ("password", "missing"): _l("Écrivez un nouveau mot de passe."),
@@ -98,6 +98,8 @@ def ask_provider() -> ResponseReturnValue:
 
 @area.action("/securite/sans-fournisseur", Access.PROVEN)
 def unlink_provider() -> ResponseReturnValue:
+    if not current_identity().has_password:  # the next sign-in by the provider would link it again
+        return lead_to("sign_in.show_proof", next="security.show_security")
     write_once(openid.unlink_provider, current_user_id())
     return lead_to("security.show_security", _("Ce n’est plus lié."))
 

@@ -126,6 +126,10 @@ def test_a_new_person_has_a_confirmed_account_without_a_password(
     provider.know("42", email="other@example.org")
     come_back(browser, provider, "42")
     assert len(rows(User)) == 1
+    browser.get("/securite")
+    browser.send("/securite/sans-fournisseur")
+    assert "Choisissez un mot de passe" in browser.follow().text
+    assert len(rows(Identity)) == 1
 
 
 def test_a_strangers_registration_of_the_address_gets_nothing(browser: Browser, provider: Provider) -> None:

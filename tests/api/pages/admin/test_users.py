@@ -62,6 +62,14 @@ def test_a_user_is_found_by_address_which_stands_in_no_url(
     assert "amille" not in written
 
 
+def test_a_person_whom_an_organisation_helps_is_found_by_address(admin: Browser) -> None:
+    house = factories.add_organisation(factories.add_account("owner@example.org").id).id
+    helped = factories.add_beneficiary(house)
+    factories.add_contact(helped, Channel.EMAIL, "helped@example.org")
+    admin.get(USERS)
+    assert write_address(helped) in admin.send(SEARCH, wanted="Helped@example.org").html
+
+
 @in_turn("email", ["", "camille@", "camille@exa", "  ", "a\0b@example.org", "x" * 300])
 def test_a_search_for_a_part_of_an_address_says_so(admin: Browser, email: str) -> None:
     admin.get(USERS)
