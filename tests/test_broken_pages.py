@@ -349,7 +349,9 @@ def _lies(name: str, broken: Broken) -> Iterator[str]:
         missing = {each for each in broken.hours if first <= day_of(each, zone) <= last} - hours
         if left := {each for each in missing if not broken.may_erase or _stands(each, broken)}:
             yield f"covers {window} without {sorted(map(str, left))}"
-        words = " ".join(unescape(re.sub(r"<[^>]*>", " ", broken.text)).replace("’", "'").split()).lower()
+        # a title is shown nowhere, also one that a graft put amid a sentence
+        words = unescape(re.sub(r"(?is)<title.*?</title>|<[^>]*>", " ", broken.text))
+        words = " ".join(words.replace("’", "'").split()).lower()
         if window.first is None and not re.search(SENTENCES.get(name, ""), words):
             yield "covers every day without the platform's sentence"
 
