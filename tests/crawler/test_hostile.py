@@ -27,6 +27,7 @@ from crawler.reading import Page
 from tests.crawler.golden import CASES, load
 from tests.crawler.pages import page
 from tests.fuzz import FUZZ
+from tests.samples import try_first
 
 Make = Callable[[int], Page]  # a page of about so many bytes
 Read = Callable[[Page], object]
@@ -184,7 +185,7 @@ def hold(read: Read, make: Make, what: str, size: int = SIZE) -> None:
 
 @pytest.mark.rule("4.13")
 @pytest.mark.fuzz
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", try_first(NAMES, 6))
 def test_no_reader_grows_faster_than_its_page(name: str) -> None:
     for seed in range(PAGES):
         hold(reading(name), hostile(name, seed), f"{name}, page {seed}")
@@ -250,7 +251,7 @@ REPEATED = {
 
 
 @pytest.mark.rule("4.13")
-@pytest.mark.parametrize("which", sorted(REPEATED))
+@pytest.mark.parametrize("which", try_first(sorted(REPEATED), 5))
 def test_what_was_quadratic_is_not(which: str) -> None:
     read, around, piece = REPEATED[which]
     hold(read, lambda size: page(around.format(piece * (size // len(piece)))), which)
@@ -267,7 +268,7 @@ TWO_KINDS = {
 }
 
 
-@pytest.mark.parametrize("which", sorted(TWO_KINDS))
+@pytest.mark.parametrize("which", try_first(sorted(TWO_KINDS), 3))
 def test_elements_that_are_looked_for_together_are_not_compared_with_each_other(which: str) -> None:
     name, piece = TWO_KINDS[which]
     whole = load(next(case for case in CASES if case.parent.name == (name or "selectors")))

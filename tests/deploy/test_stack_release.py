@@ -100,6 +100,7 @@ def read_images(server: Path) -> set[str]:
     return {each["image"] for name, each in kept.items() if "app" in each["image"] and "migrate" not in name}
 
 
+@pytest.mark.journey
 def test_a_release_waits_until_each_task_runs_as_it_was_deployed(server: Path) -> None:
     assert bring(server, forgets=1) == 0
     assert read_images(server) == {"rdvpriority.invalid/app:v2"}
@@ -109,6 +110,7 @@ def test_a_release_waits_until_each_task_runs_as_it_was_deployed(server: Path) -
     assert (server / "log").read_text().count("service inspect") > 2
 
 
+@pytest.mark.journey
 def test_a_migration_has_the_servers_and_the_backup_that_it_waits_for_also_in_a_new_swarm(
     server: Path,
 ) -> None:

@@ -153,6 +153,7 @@ def test_a_database_that_is_away_is_one_line_and_no_traceback(
     assert [(each["log_level"], "away" in each["event"]) for each in logs] == [("warning", True)] * 3
 
 
+@pytest.mark.journey
 @pytest.mark.rule("6.6")
 def test_a_worker_gets_ready_with_and_without_its_database_and_its_first_alert_is_like_the_others(
     whole: "Running", settings_env: Callable[..., None], closed_port: int

@@ -213,6 +213,7 @@ def test_what_is_in_bulk_is_left_to_the_sweep(queued: Queued) -> None:
     assert queued("email-rest") == queued("email-single") == []
 
 
+@pytest.mark.journey
 def test_a_row_that_no_worker_can_claim_is_nudged_ever_more_rarely_and_within_half_a_minute(
     queued: Queued, frozen: time_machine.Traveller, redis_server: redis.Redis
 ) -> None:
@@ -346,6 +347,7 @@ def test_what_waits_is_asked_for_at_once_when_redis_takes_jobs_again(
     assert world.get(Notification, key).nudges == world.get(Detection, seen).nudges == 1
 
 
+@pytest.mark.journey
 def test_what_is_asked_for_in_vain_for_an_hour_is_asked_for_within_half_a_minute(
     frozen: time_machine.Traveller, queued: Queued, redis_server: redis.Redis
 ) -> None:

@@ -360,6 +360,7 @@ def test_a_browser_has_a_name_that_its_owner_knows(agent: str, name: str) -> Non
     assert name_browser(agent) == name
 
 
+@pytest.mark.journey
 @given(st.text())
 def test_no_agent_is_too_strange_or_too_long(agent: str) -> None:
     assert len(name_browser(agent)) <= LONGEST

@@ -363,6 +363,7 @@ def without_redis(database: str, make_app: Callable[[], Flask], settings_env: Ca
     return make_app()
 
 
+@pytest.mark.journey
 def test_without_redis_nobody_signs_in_and_the_rest_goes_on_and_is_counted(without_redis: Flask) -> None:
     client = without_redis.test_client()
     for path in ("login", "login/totp", "register", "forgot-password", "reset-password", "verify-email"):

@@ -18,6 +18,7 @@ from tests.crawler.held import Held
 from tests.crawler.wire import answer, wire
 from tests.in_turn import in_turn
 from tests.sample_desk_files import prefecture_file
+from tests.samples import try_first
 
 if TYPE_CHECKING:
     from tests.running_sandbox import Running
@@ -61,7 +62,7 @@ SOFTWARE = [name for name in sorted(stand_ins()) if name in platforms() and name
 CONCLUSIVE = {Outcome.SLOTS, Outcome.NO_SLOTS}
 
 
-@pytest.mark.parametrize("name", SOFTWARE)
+@pytest.mark.parametrize("name", try_first(SOFTWARE, 5))
 def test_the_platform_of_a_stand_in_is_named_with_an_entry_that_loads(
     sandbox: "Running", detect: Run, held: Held, in_service: InService, name: str
 ) -> None:

@@ -97,6 +97,7 @@ def test_what_brings_nothing_is_an_error_of_its_kind(held: Held, say: Say, error
         ask(held, site.address, seconds=1 if error is TimeoutError else 60)
 
 
+@pytest.mark.journey
 @pytest.mark.rule("3.7")
 def test_a_server_that_pings_and_never_reads_keeps_no_connection(held: Held) -> None:
     """Our answers to its pings fill the connection; the time-out then finds aiohttp while it writes one."""

@@ -142,6 +142,7 @@ def asked_of(seen: VisitContext, offered: dict[str, str], limit: int) -> list[Pa
     return play("ezbooking", seen, tell, limit)[1]
 
 
+@pytest.mark.journey
 @pytest.mark.rule("3.3")
 @in_turn("plannings", [0, 1, 2, 7, 13])
 def test_visits_that_can_ask_one_week_come_to_every_week_of_every_planning(plannings: int) -> None:

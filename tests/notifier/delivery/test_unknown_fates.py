@@ -164,7 +164,9 @@ def test_an_sms_that_was_not_accepted_by_who_answered_500_is_sent_within_three_m
     assert (row.state, row.provider_id, row.unknown_attempts) == (State.SENT, "SM2", 1)
 
 
-@pytest.mark.parametrize(("channel", "provider"), [(Channel.SMS, "twilio"), (Channel.TELEGRAM, "telegram")])
+@pytest.mark.parametrize(("channel", "provider"), [
+    (Channel.SMS, "twilio"), pytest.param(Channel.TELEGRAM, "telegram", marks=pytest.mark.journey),
+])  # fmt: skip
 def test_whatever_is_answered_few_copies_of_an_alert_leave_in_two_hours(
     frozen: time_machine.Traveller,
     posts: Posts,
@@ -178,6 +180,7 @@ def test_whatever_is_answered_few_copies_of_an_alert_leave_in_two_hours(
     assert len(posts.paths) == (4 if channel is Channel.SMS else 7)
 
 
+@pytest.mark.journey
 def test_a_phone_rings_twice_at_most_for_one_announcement_and_gets_four_sms_with_that_after_the_calls(
     frozen: time_machine.Traveller, posts: Posts, settings_env: Put
 ) -> None:

@@ -33,6 +33,7 @@ from tests.notifier.receipts.receipts_world import (
     send_events,
     send_sms_state,
 )
+from tests.samples import try_first
 
 pytestmark = pytest.mark.usefixtures("whole")
 WAIT, WEEK = timedelta(minutes=10), timedelta(days=7)
@@ -136,7 +137,7 @@ def pass_time(frozen: time_machine.Traveller, wait: timedelta) -> None:
 WAYS = ["answer email", "receipt email", "answer sms", "receipt sms", "answer telegram"]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", try_first(WAYS, 2))
 def test_a_few_contacts_end_ten_minutes_after_the_answer_and_their_owners_are_told(
     lose: Callable[[str], Lose], frozen: time_machine.Traveller, way: str
 ) -> None:
@@ -148,7 +149,7 @@ def test_a_few_contacts_end_ten_minutes_after_the_answer_and_their_owners_are_to
     assert (states_of(contacts), losses()) == ({BOUNCED}, MOST)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", try_first(WAYS, 2))
 def test_no_contact_ends_where_too_many_would_operators_have_the_answers_and_a_week_drops_them(
     lose: Callable[[str], Lose], frozen: time_machine.Traveller, way: str
 ) -> None:

@@ -80,6 +80,7 @@ def send_one(browser: Browser, population: Population, endpoint: str, name: str,
     return answer
 
 
+@pytest.mark.journey
 def test_markup_in_all_fields_is_text(anna: Browser, population: Population) -> None:
     for endpoint, (_, fields) in FORMS.items():
         answer = post(anna, population, endpoint, **dict.fromkeys(fields, MARKUP))
@@ -93,6 +94,7 @@ def test_markup_in_any_field_is_text(anna: Browser, population: Population) -> N
         send_one(anna, population, endpoint, name, MARKUP)
 
 
+@pytest.mark.journey
 def test_ten_kilobytes_are_refused_beside_their_field(anna: Browser, population: Population) -> None:
     for endpoint, name in list_fields():
         if name in SECRET_FIELDS:
@@ -142,6 +144,7 @@ def test_no_field_breaks_by_a_strange_character(
         check_answer(answer)
 
 
+@pytest.mark.journey
 def test_bodies_of_other_kinds_are_answered_by_a_page(anna: Browser, population: Population) -> None:
     many = "&".join(f"f{number}=x" for number in range(1000))
     bodies: list[tuple[bytes, str]] = [

@@ -77,7 +77,7 @@ def list_told(till: Till) -> list[str]:
     ("plans", "reason", "days"),
     [
         ((TOTAL, WEEK), None, (5, 2)),
-        ((TOTAL, TOTAL), None, (5, 5)),
+        pytest.param((TOTAL, TOTAL), None, (5, 5), marks=pytest.mark.journey),
         ((DAY, WEEK), ReferralReason.NO_PLAN, (0, 2)),
     ],
 )
@@ -101,6 +101,7 @@ def test_both_get_the_days_of_their_plan_when_the_right_to_withdraw_is_over(
     assert len(rows(Grant, Grant.source == "friend")) == sum(map(bool, days))
 
 
+@pytest.mark.journey
 def test_the_next_charge_moves_by_the_days_and_the_plan_goes_on_without_a_hole(
     till: Till, friend: Till
 ) -> None:
@@ -164,7 +165,7 @@ def pass_until(till: Till, at: datetime) -> None:
     till.shop.deliver()
 
 
-@pytest.mark.parametrize("days", [3, 9])
+@pytest.mark.parametrize("days", try_first([3, 9], 1))
 def test_a_day_that_is_chosen_ends_the_days_that_were_given(till: Till, friend: Till, days: int) -> None:
     """The first day lies within what is paid, the other one within the days that were given."""
     till.buy(TOTAL)
@@ -212,11 +213,16 @@ Act = Callable[[Till, Payment], Any]
 @pytest.mark.parametrize(
     ("act", "reason"),
     [
-        (refund, ReferralReason.MONEY_BACK),
         (withdraw, ReferralReason.MONEY_BACK),
         (lambda friend, _: add_number(friend), ReferralReason.ONESELF),
-        (lambda friend, _: move_mailbox(friend), ReferralReason.ONESELF),
-        (lambda friend, _: delete(friend), ReferralReason.ACCOUNT_GONE),
+        *(
+            pytest.param(*each, marks=pytest.mark.journey)
+            for each in (
+                (refund, ReferralReason.MONEY_BACK),
+                (lambda friend, _: move_mailbox(friend), ReferralReason.ONESELF),
+                (lambda friend, _: delete(friend), ReferralReason.ACCOUNT_GONE),
+            )
+        ),
     ],
 )
 def test_nobody_gets_days_for_an_order_that_was_not_kept_or_that_was_ones_own(
@@ -268,7 +274,7 @@ def test_who_pays_with_the_same_card_gets_no_days_and_stripe_away_decides_nothin
     assert (row.state, row.reason) == (REFUSED, ReferralReason.ONESELF)
 
 
-@pytest.mark.parametrize("act", [refund, lose])
+@pytest.mark.parametrize("act", try_first([refund, lose], 1))
 def test_what_goes_back_later_takes_back_what_is_unused_and_the_charge_is_where_it_was(
     till: Till, friend: Till, act: Act
 ) -> None:
@@ -299,7 +305,9 @@ def give_for_outage(_: Till, order: Payment) -> None:
     order_refund(order.id, 100, RefundReason.OUTAGE)
 
 
-@pytest.mark.parametrize(("act", "state"), [(suspend, TAKEN), (give_for_outage, GIVEN)])
+@pytest.mark.parametrize(("act", "state"), [
+    (suspend, TAKEN), pytest.param(give_for_outage, GIVEN, marks=pytest.mark.journey),
+])  # fmt: skip
 def test_money_for_unused_days_takes_back_and_money_for_an_outage_does_not(
     till: Till, friend: Till, act: Act, state: ReferralState
 ) -> None:
@@ -397,6 +405,7 @@ def test_a_charge_whose_day_is_told_stays(till: Till, friend: Till) -> None:
     assert len(list_given(till)) == 1
 
 
+@pytest.mark.journey
 def test_a_year_has_days_for_so_many_friends(till: Till, friend: Till) -> None:
     till.buy(TOTAL)
     order = buy_by_link(till, friend)

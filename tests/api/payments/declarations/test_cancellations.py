@@ -255,7 +255,9 @@ def test_the_link_of_a_mail_shows_both_choices_and_gives_notice(till: Till) -> N
         assert till.shop.client.get(f"/l/{forged}").status_code == 400
 
 
-@pytest.mark.parametrize(("zone", "hour"), [("America/Martinique", 23), ("Pacific/Noumea", 14)])
+@pytest.mark.parametrize(("zone", "hour"), [
+    ("America/Martinique", 23), pytest.param("Pacific/Noumea", 14, marks=pytest.mark.journey),
+])  # fmt: skip
 def test_each_end_that_a_page_offers_is_taken_in_the_zone_of_the_account(
     till: Till, zone: str, hour: int
 ) -> None:

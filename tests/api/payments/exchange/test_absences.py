@@ -34,6 +34,7 @@ from tests.api.payments.till import Till
 from tests.clients import Person
 from tests.factories import change, give_role, rows
 from tests.running_sandbox import Running
+from tests.samples import try_first
 
 
 def _find_job() -> Job:
@@ -60,7 +61,7 @@ def be_away(shop: Shop, days: int) -> None:
     shop.control.take_deliveries()
 
 
-@pytest.mark.parametrize("days", [5, 20, 40])
+@pytest.mark.parametrize("days", try_first([20, 5, 40], 1))
 def test_a_renewal_of_any_absence_gives_its_month(shop: Shop, camille: Person, days: int) -> None:
     shop.buy(camille.id, PlanName.URGENCE_TOTAL)
     shop.pass_time(days=29)

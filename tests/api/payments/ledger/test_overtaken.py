@@ -97,7 +97,7 @@ def test_a_second_subscription_and_a_day_below_a_larger_plan_are_paid_back(
     assert sorted(each["status"] for each in shop.control.objects("subscription")) == ["active", "canceled"]
 
 
-@pytest.mark.parametrize("left", ["a month that runs", "a renewal"])
+@pytest.mark.parametrize("left", try_first(["a month that runs", "a renewal"], 1))
 def test_an_older_page_paid_beside_what_is_left_of_a_subscription_is_paid_back(
     shop: Shop, camille: Person, left: str
 ) -> None:
@@ -141,7 +141,7 @@ def test_what_an_upgrade_credited_cannot_go_back_too(shop: Shop, camille: Person
     assert list_running(camille.id) == []
 
 
-@pytest.mark.parametrize("how", ["refund", "dispute", "unwatched"])
+@pytest.mark.parametrize("how", try_first(["refund", "dispute", "unwatched"], 1))
 def test_whatever_takes_an_upgrade_back_revives_the_cheaper_plan(
     shop: Shop, camille: Person, how: str
 ) -> None:

@@ -17,6 +17,7 @@ from tests.api.payments.declarations.orders import hand_over
 from tests.api.payments.shop import find_intent, list_grants, list_refunds, order_refund, send_commands
 from tests.api.payments.till import ALERT, Till
 from tests.factories import BOBIGNY, add_checks, add_desk, one, rows, save
+from tests.samples import try_first
 
 WEEK, TOTAL = PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL
 
@@ -86,6 +87,7 @@ def read_worth(till: Till) -> int:
         return sum(-read_balances(s, each.id).unearned for each in rows(Payment))
 
 
+@pytest.mark.journey
 def test_a_closed_desk_after_an_upgrade_gives_money_and_no_time_for_it(upgraded: Till) -> None:
     assert refund_closed_desk(upgraded) == 1500  # half of 29.99
     assert [each.amount_cents for each in list_refunds(find_month().id)] == [1500]
@@ -94,7 +96,7 @@ def test_a_closed_desk_after_an_upgrade_gives_money_and_no_time_for_it(upgraded:
     assert list_faults() == []
 
 
-@pytest.mark.parametrize("bank", [True, False])
+@pytest.mark.parametrize("bank", try_first([True, False], 1))
 def test_an_upgrade_whose_money_went_back_after_half_of_it_revives_nothing(
     upgraded: Till, *, bank: bool
 ) -> None:

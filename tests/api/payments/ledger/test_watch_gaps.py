@@ -175,7 +175,7 @@ def test_18_time_that_was_given_and_not_used_becomes_money(till: Till) -> None:
     [
         ("withdraw", "credit"),
         ("cancel", "refund"),
-        ("delete", "refund"),
+        pytest.param("delete", "refund", marks=pytest.mark.journey),
         pytest.param("upgrade", "credit", marks=pytest.mark.journey),
         pytest.param("delete", "credit", marks=pytest.mark.journey),
     ],
