@@ -85,7 +85,7 @@ def misnamed(text: str) -> list[str]:
         (header_names(node)[0], node.value.args[0])
         for node in ast.parse(text).body
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, ast.Call)
-        if ast.unparse(node.value).startswith(SETTING)
+        if is_setting(node.value)
     ]
     return [name for name, own in settings if name.lstrip("_") != ast.literal_eval(own).lower()]
 
@@ -106,8 +106,12 @@ def header_names(node: ast.stmt) -> list[str]:
         return []
     targets = node.targets if isinstance(node, ast.Assign) else [node.target]
     names = [each.id for target in targets for each in ast.walk(target) if isinstance(each, ast.Name)]
-    of_header = names == ["log"] or ast.unparse(node.value).startswith(SETTING) or is_number(node.value)
+    of_header = names == ["log"] or is_setting(node.value) or is_number(node.value)
     return names if of_header else []
+
+
+def is_setting(node: ast.AST) -> bool:
+    return isinstance(node, ast.Call) and f"{ast.unparse(node.func)}(" == SETTING
 
 
 def is_number(node: ast.AST) -> bool:

@@ -69,10 +69,22 @@ class Sent:
     said: set[tuple[str, ReceiptKind]] = field(default_factory=set)
     state: State = State.PENDING  # at the last look
     open: list[delivery.Sent] = field(default_factory=list)  # answers that no worker has written yet
+    given_up: bool = False  # before our row's answer was written: what failed until then was another copy's
 
     def kinds_of(self, attempt: str) -> set[ReceiptKind]:
         """Return what was said of one attempt."""
         return {kind for each, kind in self.said if each == attempt}
+
+    def failures_of(self, attempt: str) -> set[ReceiptKind]:
+        return self.kinds_of(attempt) - {*ARRIVED, ReceiptKind.ACCEPTED}
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether a copy was accepted for good: one whose failure comes before its yes is sent again."""
+        return bool(self.own) or any(
+            kind in ARRIVED or (kind is ReceiptKind.ACCEPTED and not self.failures_of(attempt))
+            for attempt, kind in self.said
+        )
 
 
 class Receipts(RuleBasedStateMachine):
@@ -126,8 +138,10 @@ class Receipts(RuleBasedStateMachine):
 
     @rule(channel=which)
     def a_late_answer_is_written(self, channel: Channel) -> None:
-        if self.sent[channel].open:
-            self.write(self.sent[channel], self.sent[channel].open.pop(0))
+        mine = self.sent[channel]
+        if mine.open:
+            mine.given_up = mine.given_up or mine.state is not State.SENDING
+            self.write(mine, mine.open.pop(0))
 
     def write(self, mine: Sent, sent: delivery.Sent) -> None:
         if delivery.record_answer(sent):
@@ -209,7 +223,7 @@ class Receipts(RuleBasedStateMachine):
                 each.applied_at for each in events if mine.key in each.notification_ids
             )
             yes = {kind for _, kind in mine.said} & {*ARRIVED, ReceiptKind.ACCEPTED}
-            assert row.state is State.SENDING or (row.state in RANKS) == bool(mine.own or yes)
+            assert row.state is State.SENDING or mine.is_sure <= (row.state in RANKS) <= bool(mine.own or yes)
             if row.state in RANKS:
                 _check_end(mine, row, yes)
             if row.state is not State.SENDING:
@@ -233,8 +247,7 @@ class Receipts(RuleBasedStateMachine):
 
 def _check_end(mine: Sent, row: Notification, yes: set[ReceiptKind]) -> None:
     """Check the state that the receipts give, in any order, of the copy that the row names."""
-    kinds = mine.kinds_of(row.provider_id or "")
-    failures = kinds - {*ARRIVED, ReceiptKind.ACCEPTED}
+    kinds, failures = mine.kinds_of(row.provider_id or ""), mine.failures_of(row.provider_id or "")
     match row.state:
         case State.DELIVERED:
             assert kinds & ARRIVED
@@ -243,7 +256,7 @@ def _check_end(mine: Sent, row: Notification, yes: set[ReceiptKind]) -> None:
             assert failures
         case _:
             assert not yes & ARRIVED
-            assert not failures or row.provider_id != mine.own
+            assert not failures or row.provider_id != mine.own or mine.given_up
 
 
 def _contact_state(mine: Sent) -> ContactState:
