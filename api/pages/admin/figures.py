@@ -273,7 +273,7 @@ def show_activity() -> str:
             "Par provenance",
             _list_step_columns("Provenance", ("first_page", "register")),
             shown,
-            "Aucune provenance n’a été comptée cinq fois.",
+            "Aucune provenance n’a été comptée cinq fois ; sans Redis, rien n’est compté.",
             "Par provenance",
         ),
     ]
