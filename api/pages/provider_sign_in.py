@@ -48,7 +48,8 @@ def lead_to_provider(target: str | None, user_id: UUID | None = None) -> Respons
         question = openid.ask_provider(find_return_url())
     except openid.ProviderFailed:
         return refuse_provider("", links=user_id is not None)
-    kept = [question, read_target(target), str(user_id) if user_id else None, clock().timestamp()]
+    asked = question._replace(url="")  # browsers drop a cookie above 4,096 bytes
+    kept = [asked, read_target(target), str(user_id) if user_id else None, clock().timestamp()]
     session[_KEY] = encrypt(json.dumps(kept))
     return redirect(question.url, 303)
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import flask
 import pyotp
@@ -288,6 +288,18 @@ def test_a_token_that_is_not_for_us_and_this_question_signs_nobody_in(
     provider.key = None if forgery in FORGERIES else RSAKey.generate_key(2048)
     assert "n’a pas abouti" in come_back(browser, provider, "42")
     assert (rows(User), rows(Login)) == ([], [])
+
+
+def test_the_longest_way_on_is_kept_in_a_cookie_that_browsers_take(
+    browser: Browser, provider: Provider
+) -> None:
+    provider.know("42")
+    where = f"alert_pages.show_new_alert?{urlencode({'name': 'a' * 1960})}"
+    way_on = answer_to(browser, provider, "42", f"/login/fournisseur?{urlencode({'next': where})}")
+    cookies = browser.response.headers.getlist("Set-Cookie")
+    assert max(map(len, cookies)) < 3400, "beside a provider's long address 4,096 bytes hold it"
+    browser.get(way_on)
+    assert "Nouvelle alerte" in browser.follow().text
 
 
 def test_an_answer_is_taken_once_and_by_the_browser_that_asked(browser: Browser, provider: Provider) -> None:
