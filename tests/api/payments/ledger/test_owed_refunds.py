@@ -14,7 +14,7 @@ from api.models.audit import AuditEntry
 from api.models.base import session
 from api.models.incident import Incident
 from api.models.notification import Notification
-from api.models.payment import Payment, PaymentStatus, Refund
+from api.models.payment import Payment, PaymentEvent, PaymentEventKind, PaymentStatus, Refund
 from api.models.stripe_event import StripeCommand
 from api.payments.exchange import jobs as payment_jobs
 from api.payments.exchange.book_checks import find_book_faults
@@ -28,7 +28,7 @@ from tests.api.payments.declarations.orders import buy, hand_over, withdraw
 from tests.api.payments.shop import find_intent
 from tests.api.payments.till import Till
 from tests.clients import Browser
-from tests.factories import rows
+from tests.factories import get, rows
 from tests.running_sandbox import Running
 from tests.samples import try_first
 
@@ -230,6 +230,20 @@ def test_a_pending_refund_that_a_dispute_ends_is_paid_once(
     assert (count_back(till), read_owed(order), list_faults()) == (refunded, 0, [])
     assert list_states() == states
     assert "Encore dû" not in read_page(till, order)
+
+
+def test_money_on_its_way_back_stays_so_where_a_dispute_was_won_unheard_of(till: Till) -> None:
+    order = buy(till)
+    dispute = till.shop.control.dispute(find_intent(order.id))
+    till.shop.deliver()
+    till.shop.control.close_dispute(dispute["id"], "won")
+    till.shop.control.choose(refunds_begin="pending")
+    withdraw(till, order)
+    payment_jobs.work_off()
+    assert count_back(till) == PRICE
+    till.shop.deliver()
+    assert get(Payment, order.id).status is PaymentStatus.REFUNDED
+    assert rows(PaymentEvent, PaymentEvent.kind == PaymentEventKind.REFUND_UNDONE) == []
 
 
 @pytest.mark.parametrize("heard", try_first(["before the loss", "after it"], 1))
