@@ -75,5 +75,6 @@ def test_whatever_dies_nothing_is_lost_doubled_or_paid_wrongly(tmp_path: Path) -
     assert {name: figures[name] for name, least in LEAST.items() if figures[name] < least} == {}
     assert figures["proofs kept"] > figures.get("proofs lost, allowed", 0)
     assert figures["cents paid"] > figures["cents refunded"] >= figures["cents withdrawn"]
-    assert figures["invoices"] == figures["payments"]
+    # Bills of a house have one before they are paid; one too many would differ in a book.
+    assert figures["invoices"] >= figures["payments"]
     assert figures["credit notes"] >= figures["withdrawals"]
