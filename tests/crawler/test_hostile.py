@@ -191,6 +191,7 @@ def test_no_reader_grows_faster_than_its_page(name: str) -> None:
         hold(reading(name), hostile(name, seed), f"{name}, page {seed}")
 
 
+@pytest.mark.journey
 def test_no_look_at_an_unknown_page_grows_faster_than_it() -> None:
     for seed in range(PAGES):
         hold(found, hostile("selectors", seed), f"detecting, page {seed}")

@@ -124,6 +124,7 @@ def test_a_probe_of_an_open_desk_tells_nobody_and_counts_in_nothing(
     assert not [path for path in asked(sandbox) if "planning::assign" in path], "no calendar is asked for"
 
 
+@pytest.mark.journey
 def test_a_page_that_is_gone_three_times_is_asked_once_a_month(
     crawl: PlannedVisits, stale: Callable[..., Desk], sandbox: "Running"
 ) -> None:
@@ -238,6 +239,7 @@ def test_robots_txt_is_read_where_a_desk_of_the_host_lacks_what_its_platform_nee
     assert one(HostState).robots_read_at
 
 
+@pytest.mark.journey
 def test_a_robots_txt_that_is_silent_again_stands_for_seven_days(
     crawl: PlannedVisits, sandbox: "Running"
 ) -> None:

@@ -261,8 +261,9 @@ def test_a_row_that_was_tried_keeps_its_reason_beside_the_cap(settings_env: Call
     assert world.get(Notification, row.id).params["desk_id"] == world.DESK
 
 
+@pytest.mark.journey
 @pytest.mark.rule("6.7")
-@pytest.mark.parametrize("apart", try_first([60, 120, 180], 1))
+@pytest.mark.parametrize("apart", [60, 120, 180])
 def test_no_channel_of_a_person_waits_for_the_turns_of_another(
     apart: int, whole: "Running", frozen: time_machine.Traveller, settings_env: Callable[..., None]
 ) -> None:

@@ -214,6 +214,7 @@ def notices(*states: State) -> list[Notification]:
     return [row for row in world.notifications(*states) if row.kind == "more_messages"]
 
 
+@pytest.mark.journey
 @in_turn("channel", CONTACT_CHANNELS)
 def test_one_message_says_how_many_more_wait_and_where_they_are_shown(
     channel: Channel, whole: "Running", frozen: time_machine.Traveller, settings_env: Put

@@ -104,6 +104,7 @@ def test_a_forged_call_costs_no_query_and_is_not_parsed(
     assert hook.received == []
 
 
+@pytest.mark.journey
 def test_thousands_of_calls_a_minute_are_taken_from_one_address(
     hook: Hook, redis_server: redis.Redis
 ) -> None:

@@ -189,6 +189,7 @@ def test_a_bounce_of_an_address_that_was_replaced_leaves_the_new_one(
     assert losses() == []
 
 
+@pytest.mark.journey
 @in_turn(
     "event, fields, state",
     [

@@ -300,6 +300,7 @@ def test_it_ends_with_what_is_paid_and_one_press_undoes_it(buyer: Buyer) -> None
     assert [each.cancel_wanted_at for each in rows(Subscription)] == [None]
 
 
+@pytest.mark.journey
 def test_each_day_says_beforehand_what_goes_back_and_what_is_none_is_refused(buyer: Buyer) -> None:
     buyer.buy(PlanName.URGENCE_TOTAL)
     for day in ("2026-11-19", "2026-12-01", "9999-12-31", "2026-02-31", ""):

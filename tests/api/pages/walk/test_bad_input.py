@@ -125,6 +125,7 @@ def test_markup_that_was_stored_is_text_on_every_page(population: Population) ->
     assert shown >= 6
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(
     "text",
     [

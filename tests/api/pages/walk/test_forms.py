@@ -481,6 +481,7 @@ def test_without_redis_pages_are_shown_and_the_sign_in_says_when_to_come_back(
     assert visitor.response.headers["Retry-After"] == "5"
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(
     "days", [-2, *(pytest.param(each, marks=pytest.mark.journey) for each in (-0.001, 2, 40, 400))]
 )

@@ -219,6 +219,7 @@ def test_each_form_of_an_admin_is_taken_and_audited(staff: Population) -> None:
         assert is_search or any(not each.action.endswith(".view") for each in written), endpoint
 
 
+@pytest.mark.journey
 @pytest.mark.parametrize(
     "text",
     [MARKUP, *(pytest.param(each, marks=pytest.mark.journey) for each in ("\0", "x" * 10_000, "é\u202e-1"))],

@@ -108,6 +108,7 @@ def test_nothing_is_sold_that_no_check_proves_nor_a_plan_for_alerts_that_only_wa
     assert till.order(is_proven=False).json["desksWatched"] == 2
 
 
+@pytest.mark.journey
 def test_an_order_of_which_some_is_not_watched_says_so_and_what_went_until_it_was_paid_waits(
     till: Till,
 ) -> None:
@@ -238,6 +239,7 @@ def test_an_alert_that_the_plan_would_not_carry_is_refused(till: Till) -> None:
     assert till.order(PlanName.URGENCE_24H).status_code == 200
 
 
+@pytest.mark.journey
 def test_fifty_cents_are_left_to_pay(till: Till) -> None:
     for _ in range(4):
         till.buy(PlanName.URGENCE_24H)

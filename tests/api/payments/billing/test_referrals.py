@@ -136,6 +136,7 @@ def test_the_next_charge_moves_by_the_days_and_the_plan_goes_on_without_a_hole(
     assert not told & {"plan_expiring", "plan_ended", "payment_failed"}
 
 
+@pytest.mark.journey
 def test_a_subscription_ends_where_the_days_that_were_given_end(till: Till, friend: Till) -> None:
     till.buy(TOTAL)
     buy_by_link(till, friend)
@@ -236,6 +237,7 @@ def test_nobody_gets_days_for_an_order_that_was_not_kept_or_that_was_ones_own(
     assert rows(Grant, Grant.source == "friend") == []
 
 
+@pytest.mark.journey
 def test_a_friend_keeps_the_days_where_who_was_named_deletes_the_account(till: Till, friend: Till) -> None:
     till.buy(TOTAL)
     buy_by_link(till, friend)
@@ -351,6 +353,7 @@ def test_a_dispute_takes_days_back_until_it_is_won_and_what_ran_is_not_given_aga
     assert sum((length for _, _, length in list_given(friend)), timedelta()) == timedelta(days=2)
 
 
+@pytest.mark.journey
 def test_a_friend_counts_once_however_many_orders_wait_to_be_paid(till: Till, friend: Till) -> None:
     till.buy(TOTAL)
     answers = []
@@ -364,6 +367,7 @@ def test_a_friend_counts_once_however_many_orders_wait_to_be_paid(till: Till, fr
     assert (decide(friend).state, len(rows(Referral)), len(list_given(till))) == (GIVEN, 1, 1)
 
 
+@pytest.mark.journey
 def test_the_days_of_a_suspended_friend_wait(till: Till, friend: Till) -> None:
     till.buy(TOTAL)
     buy_by_link(till, friend)
@@ -373,6 +377,7 @@ def test_the_days_of_a_suspended_friend_wait(till: Till, friend: Till) -> None:
     assert decide(friend, days=0).state is GIVEN
 
 
+@pytest.mark.journey
 def test_a_charge_made_while_stripe_was_away_shortens_no_paid_month(till: Till, friend: Till) -> None:
     till.buy(TOTAL)
     buy_by_link(till, friend)
@@ -394,6 +399,7 @@ def test_a_charge_made_while_stripe_was_away_shortens_no_paid_month(till: Till, 
     assert (row.charge_at, given.ends_at - given.starts_at) == (given.ends_at, timedelta(days=5))
 
 
+@pytest.mark.journey
 def test_a_charge_whose_day_is_told_stays(till: Till, friend: Till) -> None:
     till.buy(TOTAL)
     order = buy_by_link(till, friend)

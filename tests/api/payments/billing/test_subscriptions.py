@@ -268,6 +268,7 @@ def buy_and_withdraw(till: Till, name: PlanName = WEEK) -> None:
     till.shop.deliver()
 
 
+@pytest.mark.journey
 def test_rounds_of_buying_and_withdrawing_give_one_use(till: Till) -> None:
     for number in range(2):
         order = buy(till, WEEK)
@@ -283,6 +284,7 @@ def test_rounds_of_buying_and_withdrawing_give_one_use(till: Till) -> None:
     assert till.read_plan() is WEEK
 
 
+@pytest.mark.journey
 @pytest.mark.months
 def test_a_month_can_be_ordered_again_after_90_days(till: Till) -> None:
     buy_and_withdraw(till, TOTAL)
@@ -352,6 +354,7 @@ def test_an_order_that_waited_for_its_payment_is_no_way_round(till: Till) -> Non
     assert till.read_plan() is PlanName.NONE
 
 
+@pytest.mark.journey
 def test_plans_that_wait_follow_each_other_and_none_moves_up(till: Till) -> None:
     buy_and_withdraw(till)
     first = buy(till, WEEK)
@@ -443,6 +446,7 @@ def test_a_withdrawal_by_the_form_follows_its_address_to_a_new_account(till: Til
     assert again.get("quote", plan=DAY).json["beginsLater"] is True
 
 
+@pytest.mark.journey
 def test_admins_hear_once_a_day_of_who_withdraws_again_and_again(
     till: Till, settings_env: Callable[..., None]
 ) -> None:

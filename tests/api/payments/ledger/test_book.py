@@ -41,6 +41,7 @@ def span(begins: int, ends: int) -> book.Span:
     return AT + timedelta(seconds=begins), AT + timedelta(seconds=ends)
 
 
+@pytest.mark.journey
 @given(cents, seconds, st.lists(st.integers(0, 31 * 24 * 3600), min_size=1), st.integers(0, 3600))
 def test_what_is_earned_grows_with_time_up_to_the_price(
     worth: int, bought: int, moments: list[int], hole: int

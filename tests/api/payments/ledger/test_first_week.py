@@ -71,6 +71,7 @@ def test_the_form_takes_effect_at_the_end_of_the_week_too(again: Till) -> None:
     )
 
 
+@pytest.mark.journey
 def test_who_deletes_the_account_waits_for_nothing(again: Till) -> None:
     prove(again.person)
     assert delete(again.person, {"understood": True}).status_code in (202, 204)
@@ -84,11 +85,13 @@ def test_after_its_first_week_it_ends_on_any_day(again: Till) -> None:
     assert cancel_today(again) == f"{clock():%Y-%m-%d}T23:00:00Z"
 
 
+@pytest.mark.journey
 def test_an_order_under_earlier_terms_ends_on_any_day(again: Till) -> None:
     change(Payment, terms_version="2026-11-25")
     assert cancel_today(again) == "2026-11-21T23:00:00Z"
 
 
+@pytest.mark.journey
 @pytest.mark.months
 def test_after_90_days_it_is_a_first_one_again(till: Till) -> None:
     till.buy(TOTAL)

@@ -86,6 +86,7 @@ def test_a_credit_is_spent_once_and_not_after_it_was_paid_back(
     assert list_running(robin.id) == []
 
 
+@pytest.mark.journey
 def test_a_second_subscription_and_a_day_below_a_larger_plan_are_paid_back(
     shop: Shop, camille: Person
 ) -> None:
@@ -116,6 +117,7 @@ def test_an_older_page_paid_beside_what_is_left_of_a_subscription_is_paid_back(
     assert [each.reason for each in list_refunds(older.payment_id)] == [RefundReason.DUPLICATE]
 
 
+@pytest.mark.journey
 def test_where_nothing_is_left_of_a_subscription_an_older_page_is_good(shop: Shop, camille: Person) -> None:
     older, first = shop.order(camille.id, TOTAL), shop.order(camille.id, TOTAL)
     pay(shop, first)
@@ -261,6 +263,7 @@ def test_an_upgrade_is_paid_while_the_cheaper_plan_is_refunded(shop: Shop, camil
         assert (nets, list_running(camille.id)) == ([0, 0], [])
 
 
+@pytest.mark.journey
 def test_two_upgrades_that_credit_the_same_day_are_paid_at_once(shop: Shop, camille: Person) -> None:
     cheap = shop.buy(camille.id, DAY)
     orders = [upgrade(shop, camille.id, cheap, name) for name in (WEEK, TOTAL)]

@@ -287,6 +287,7 @@ def test_what_a_dispute_lost_in_part_leaves_owed_is_paid_by_a_transfer(till: Til
     assert (read_owed(order), list_faults()) == (0, [])
 
 
+@pytest.mark.journey
 def test_a_month_that_was_paid_outside_stripe_is_paid_back_by_a_transfer(
     till: Till, account: Account
 ) -> None:

@@ -166,6 +166,7 @@ def test_an_order_waits_for_its_end_and_no_day_is_paid_twice(
     assert rows(Refund) == []
 
 
+@pytest.mark.journey
 def test_an_order_waits_while_stripe_does_not_answer(unpaid: Till) -> None:
     unpaid.shop.control.mode("error_500", count=1, path="/v1/subscriptions")
     for _ in range(2):
@@ -237,6 +238,7 @@ def test_paid_late_and_not_heard_of_when_stripe_is_asked(unpaid: Till, *, orders
     assert timedelta(hours=12) <= read_late(unpaid) < timedelta(hours=13)
 
 
+@pytest.mark.journey
 def test_who_cancels_while_stripe_is_asked_keeps_no_month_that_is_paid_late(unpaid: Till) -> None:
     jobs.end_unpaid_plans()
     answer = unpaid.post("cancel", {"periodEnd": True})
@@ -266,6 +268,7 @@ def test_a_draft_is_waited_for(till: Till) -> None:
     assert till.shop.control.objects("subscription")[0]["status"] in ("active", "past_due"), draft["id"]
 
 
+@pytest.mark.journey
 def test_the_mail_of_a_month_that_is_paid_late_names_the_end_that_a_notice_set(till: Till) -> None:
     till.buy(TOTAL)
     till.confirm()

@@ -86,6 +86,7 @@ def test_01_an_undone_cancellation_gives_it_once(till: Till) -> None:
     assert len([each for each in rows(Payment) if each.paid_at]) == 2
 
 
+@pytest.mark.journey
 def test_02_a_renewal_that_is_never_paid_gives_it_as_money(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125))
@@ -137,6 +138,7 @@ def test_02_an_item_that_came_after_the_renewal_waits_for_the_next(till: Till) -
     assert owed == given > 500
 
 
+@pytest.mark.journey
 def test_04_a_month_that_a_credit_paid_in_part_is_worth_its_price(till: Till) -> None:
     till.buy(TOTAL, alert=ALERT)
     watch_but((0.125, 5.125))
@@ -261,6 +263,7 @@ def test_11_a_withdrawal_gives_all_money_back_though_a_renewal_gives_some_of_the
     assert sum_refunds() == 499 + 2500 + 2899, "nobody told of the right: nothing is owed"
 
 
+@pytest.mark.journey
 def test_11_a_withdrawal_gives_all_money_back_though_each_renewal_bears_an_outage_of_the_one_before(
     till: Till,
 ) -> None:
@@ -294,6 +297,7 @@ def test_11_what_the_last_renewal_is_owed_for_an_outage_is_found_once_all_money_
     assert (said["refund"] + owed, sum_refunds()) == (sum(each.amount_cents for each in rows(Payment)),) * 2
 
 
+@pytest.mark.journey
 def test_12_time_without_watching_was_not_used_also_after_an_upgrade(till: Till) -> None:
     till.buy(WEEK, alert=ALERT)
     watch_but((1 / 48, 2 + 1 / 48), days=3)

@@ -92,6 +92,7 @@ def test_days_of_paris_have_23_to_25_hours(day: str, hours: int) -> None:
     assert locate(begins + timedelta(hours=hours))[1] == 0
 
 
+@pytest.mark.journey
 def test_an_organisation_that_ends_in_a_month_pays_up_to_that_hour_and_its_people_stay_without_a_name(
     house: House, settings_env: Callable[..., None]
 ) -> None:
