@@ -13,7 +13,7 @@ from deploy.local.stack import Stack
 from deploy.sandbox.addresses import url
 from deploy.sandbox.platforms import stand_ins
 from tests.sample_desk_files import only
-from tests.waiting import until
+from tests.waiting import PATIENCE, until
 from tests.whole.conftest import STACK_JOURNEY, any_ports, get, quiet_stack_on
 from tests.whole.visitor import LOOK, Visitor, grant_plan
 
@@ -78,7 +78,7 @@ def test_an_hour_of_one_town_hall_is_told_while_another_fails(stack: Stack) -> N
         pause=LOOK,
     )
     assert get(f"{control}/open", {"form": OPEN, "count": 1})[0] == 200
-    (mail,) = until(lambda: visitor.messages("email", slots=True), pause=LOOK)
+    (mail,) = until(lambda: visitor.messages("email", slots=True), 2 * PATIENCE, pause=LOOK)
     assert "Mairie annexe de Poitiers" in mail["text"]
     assert f"https://{HOST}/alias/poitiers-86000-{OPEN}" in mail["text"]
     assert f"https://{HOST}/alias/poitiers-86000-{FAILING}" not in mail["text"]
