@@ -377,13 +377,14 @@ def note_whole_refund(session: Session, payment: Payment) -> bool:
 def note_returned_money(session: Session, payment: Payment, subject: str) -> None:
     """Add the event of a payment whose money went back, and of which a part came again: its refund, its dispute.
 
-    What a refund of Stripe's has on its way back is not here, though the book has it until it arrives.
+    The cents of a pending refund are on their way back, though the book has them as cash until they arrive.
     """
+    if payment.status is not PaymentStatus.REFUNDED:
+        return
     held = read_balances(session, payment.id)
-    leaves = sa.select(sa.func.coalesce(sa.func.sum(Refund.amount_cents), 0))
-    leaves = leaves.where(Refund.payment_id == payment.id, Refund.status == RefundStatus.PENDING)
-    is_here = held.cash + held.disputed > session.scalars(leaves).one()
-    if payment.status is PaymentStatus.REFUNDED and is_here:
+    pending = Refund.payment_id == payment.id, Refund.status == RefundStatus.PENDING
+    cents = session.scalars(sa.select(sa.func.sum(Refund.amount_cents)).where(*pending)).one() or 0
+    if held.cash + held.disputed > cents:
         add_event(session, payment, PaymentEventKind.REFUND_UNDONE, clock(), subject)
 
 

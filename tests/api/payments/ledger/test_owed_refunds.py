@@ -209,7 +209,8 @@ def test_what_the_dashboard_gave_back_is_owed_no_more(till: Till, order: Payment
 
 
 @pytest.mark.parametrize(("end", "refunded", "states"), [
-    ("won", BACK, ["pending", "disputed", "succeeded"]), pytest.param("lost", 0, ["pending", "disputed"], marks=pytest.mark.journey),
+    ("won", BACK, ["pending", "disputed", "succeeded"]),
+    pytest.param("lost", 0, ["pending", "disputed"], marks=pytest.mark.journey),
 ])  # fmt: skip
 def test_a_pending_refund_that_a_dispute_ends_is_paid_once(
     till: Till, order: Payment, end: str, refunded: int, states: list[str]
