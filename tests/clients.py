@@ -146,6 +146,12 @@ def _read_form(form: etree._Element) -> dict[str, Any]:
         at = each.attrib
         if at.get("name") and (at.get("type") not in ("checkbox", "radio") or "checked" in at):
             fields.setdefault(at["name"], []).append(at.get("value", ""))
+    for each in form.iter("select"):
+        options = list(each.iter("option"))
+        chosen = [option for option in options if "selected" in option.attrib] or options[:1]
+        fields |= {each.attrib["name"]: [option.attrib["value"] for option in chosen]}
+    for each in form.iter("textarea"):
+        fields[each.attrib["name"]] = [each.text or ""]
     return {"attributes": dict(form.attrib), "fields": fields}
 
 
@@ -198,7 +204,11 @@ class Browser:
         """Send the form of the open page whose action contains this, with what the page has and these fields."""
         form = self.page.find_form(action)
         url = form["attributes"]["action"] or self.response.request.full_path
-        return self._show(self.client.post(url, data=form["fields"] | fields, headers=self.headers))
+        return self.post(url, form["fields"] | fields)
+
+    def post(self, url: str, fields: dict[str, Any]) -> Page:
+        """Send these fields."""
+        return self._show(self.client.post(url, data=fields, headers=self.headers))
 
     def follow(self) -> Page:
         """Go where the answer leads."""

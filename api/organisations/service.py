@@ -103,7 +103,9 @@ def change_organisation(session: Session, caller: Caller, wish: OrganisationChan
     """
     caller.require(Right.MANAGE)
     organisation = lock_organisation(session, caller)
-    given = wish.model_dump(exclude_none=True)
+    may_go = {"vat_number"}
+    sent = wish.model_dump(exclude_unset=True).items()
+    given = {name: value for name, value in sent if value is not None or name in may_go}
     if given.get("needs_second_factor") and not session.get_one(User, caller.actor_id).has_second_factor:
         raise ApiError(409, "second-factor-needed", "set up your own second factor first")
     for name, value in given.items():

@@ -3,6 +3,7 @@
 A field's name is its name in JSON: `email`, `limits.dateFrom`; `weekdays[]` where it takes several values.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, time
@@ -10,7 +11,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from flask import request
 from flask_babel import LazyString, lazy_gettext
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 
@@ -63,6 +64,14 @@ _WORDS: dict[str, LazyString] = {
     "not-found": _l("Ce que vous cherchez n’existe plus."),
 }
 _REFUSED = _l("Cette demande n’a pas été acceptée.")
+_CHANGED = _l(
+    "Ceci a changé pendant que vous écriviez. Enregistré maintenant : « %(now)s ». Vous avez choisi : « %(typed)s »."
+    " Gardez l’un ou l’autre, puis envoyez de nouveau."
+)
+_EMPTY = _l("rien")
+MADE_FROM = "madeFrom"  # the hidden field with what was stored when the page was made
+_VERSION: TypeAdapter[dict[str, list[str]]] = TypeAdapter(dict[str, list[str]])
+_LONGEST_VERSION = 20_000  # characters
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
 _TRUE = ("true", "on", "1")
@@ -82,7 +91,10 @@ def write_problem(word: str, own: Texts) -> str:
 
 
 class Form(Generic[M]):
-    """A form: its `typed` text and its `errors` by field name; an empty name means the whole form."""
+    """A form: its `typed` text and its `errors` by field name; an empty name means the whole form.
+
+    `stored`: of a form that changes something, what stands there now, by field; `changed`: the fields that differ.
+    """
 
     def __init__(
         self, model: type[M], typed: Mapping[str, Any] | None = None, texts: Texts | None = None
@@ -91,13 +103,71 @@ class Form(Generic[M]):
         self.typed: dict[str, Any] = dict(typed or {})
         self.errors: dict[str, str] = {}
         self.texts = texts or {}
+        self.stored: dict[str, Any] = {}
+        self.changed: set[str] = set()
         self._value: M | None = None
+
+    @classmethod
+    def edit(cls, model: type[M], stored: Mapping[str, Any], texts: Texts | None = None) -> "Form[M]":
+        """Return the form that changes what is stored, as `read_change` reads it."""
+        form = cls(model, stored, texts)
+        form.stored = dict(stored)
+        return form
+
+    @classmethod
+    def read_change(
+        cls,
+        model: type[M],
+        stored: Mapping[str, Any],
+        texts: Texts | None = None,
+        describe: Callable[[str, str], str] = lambda _name, value: value,
+    ) -> "Form[M]":
+        """Return the form of this request; what its page left as it was is as it is `stored` now.
+
+        A field that differs here, and was changed elsewhere since the page was made, has an error with both values.
+        The form that is shown then is made from those of now. `describe` returns the words for a field's value.
+        """
+        sent, made_from = request.form.copy(), _read_version()
+        collisions, changed = dict[str, tuple[list[str], list[str]]](), set[str]()
+        for name, value in stored.items():
+            now, typed, before = _list_texts(value), _list_texts(sent.getlist(name)), made_from.get(name)
+            if typed == before:
+                sent.setlist(name, now)
+            elif typed != now:
+                changed.add(name)
+                if before is not None and before != now:
+                    collisions[name] = now, typed
+        form = cls._read(model, sent, texts)
+        form.stored, form.changed = dict(stored), changed
+        for name in collisions.keys() - form.errors.keys():
+            now, typed = collisions[name]
+            shown = (", ".join(describe(name, each) for each in found) for found in (now, typed))
+            words = zip(("now", "typed"), (each or str(_EMPTY) for each in shown), strict=True)
+            form.errors[name] = str(_CHANGED) % dict(words)
+        return form
+
+    @property
+    def made_from(self) -> str:
+        """What the page's hidden field holds: the stored values by field, as JSON."""
+        return json.dumps(
+            {name: _list_texts(value) for name, value in self.stored.items()}, ensure_ascii=False
+        )
+
+    def pick_changed(self) -> M:
+        """Return the values with those fields alone set that were changed; an emptied one is None."""
+        fields = {field.alias or name: name for name, field in self.model.model_fields.items()}
+        names = {fields[name] for name in self.changed}
+        return self.model.model_construct(names, **{name: getattr(self.value, name) for name in names})
 
     @classmethod
     def read(cls, model: type[M], texts: Texts | None = None) -> "Form[M]":
         """Return the form of this request, validated. `texts`: the form's own error messages by (field, rule)."""
+        return cls._read(model, request.form, texts)
+
+    @classmethod
+    def _read(cls, model: type[M], sent: MultiDict[str, str], texts: Texts | None) -> "Form[M]":
         form = cls(model, texts=texts)
-        data = _read_fields(model, request.form, "", form.typed)
+        data = _read_fields(model, sent, "", form.typed)
         for path in _find_nul(data, ""):  # the model's error would name no field
             form.add_error(path, "nul")
         if form.errors:
@@ -202,6 +272,26 @@ def _read_fields(
             shown = sent.getlist(f"{name}[]") if _is_list(field.annotation) else sent.get(name)
             typed |= {f"{name}[]" if _is_list(field.annotation) else name: shown}
     return data
+
+
+def _read_version() -> dict[str, list[str]]:
+    """Return what was stored when the page of this form was made; nothing where it does not say so."""
+    try:
+        return _VERSION.validate_json(request.form.get(MADE_FROM, "")[:_LONGEST_VERSION])
+    except ValidationError:
+        return {}
+
+
+def _list_texts(value: Any) -> list[str]:
+    """Return a field's value as a browser sends it, without empty texts."""
+    if isinstance(value, bool):
+        return ["true"] if value else []
+    if isinstance(value, time):
+        return [f"{value:%H:%M}"]
+    if isinstance(value, list | tuple):
+        return sorted(text for each in value for text in _list_texts(each))
+    text = "" if value is None else str(value).replace("\r\n", "\n").strip()
+    return [text] if text else []
 
 
 def _find_nul(value: Any, path: str) -> Iterator[str]:

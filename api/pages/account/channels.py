@@ -94,11 +94,15 @@ def _list_beyond(account: Account) -> list[str]:
     return [name for channel, name in _FLAGS.items() if channel.value not in plan(account.plan).channels]
 
 
+def _read_flags(account: Account) -> dict[str, Any]:
+    known = account.as_json()
+    return {name: known[name] for name in _FLAGS.values()}
+
+
 def build_forms(account: Account) -> dict[str, Form[Any]]:
     """Return the forms of the page, by their names in its template."""
-    known = account.as_json()
     return {
-        "flags_form": Form(NotificationFlags, {name: known[name] for name in _FLAGS.values()}),
+        "flags_form": Form.edit(NotificationFlags, _read_flags(account)),
         "phone_form": Form(PhoneForm),
         "code_form": Form(CodeOfPhone),
         "device_form": Form(NewDevice, {"name": name_browser(request.user_agent.string)}),
@@ -120,9 +124,11 @@ def show_channels() -> str:
 
 @area.action("/canaux/choix", Access.PERSONAL)
 def change_flags() -> ResponseReturnValue:
-    form = Form.read(NotificationFlags)
-    changes = NotificationChanges.model_validate(form.value.model_dump(by_alias=True))
-    write_once(change_notifications, current_user_id(), changes)
+    form = Form.read_change(NotificationFlags, _read_flags(read_once(read_account, current_user_id())))
+    if form.errors:
+        return _render_channels(form, flags_form=form), INVALID
+    changes = form.pick_changed().model_dump(by_alias=True, exclude_unset=True)
+    write_once(change_notifications, current_user_id(), NotificationChanges.model_validate(changes))
     return lead_to("channels.show_channels", _("C’est enregistré."))
 
 

@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from api.ground.errors import ApiError
+from api.ground.errors import ApiError, ensure_found
 from api.models.base import read_once, write_once
-from api.models.organisation import Member, MemberRole, OrganisationKind
+from api.models.organisation import Member, MemberRole, Organisation, OrganisationKind
 from api.organisations.access import as_caller, by_caller
 from api.organisations.callers import RIGHTS, Caller, Right
 from api.organisations.ends import end_by_owner
@@ -99,7 +99,10 @@ def accept(id: UUID) -> ResponseReturnValue:
 @area.action("/organisation/reglages", Access.PERSONAL)
 def change_settings() -> ResponseReturnValue:
     """Change address, VAT number, and whether all members need a second factor."""
-    return _submit(OrganisationChange, change_organisation, _("C’est enregistré."), "settings_form")
+    found = ensure_found(read_once(find_membership, current_user_id()), "organisation")
+    form = Form.read_change(OrganisationChange, _list_settings(found.organisation), TEXTS)
+    form.submit(by_caller(lambda s, caller, _wish: change_organisation(s, caller, form.pick_changed())))
+    return _answer(form, _("C’est enregistré."), "settings_form")
 
 
 @area.action("/organisation/contrat", Access.PERSONAL)
@@ -122,7 +125,10 @@ def edit_member(id: UUID) -> ResponseReturnValue:
 @area.action("/organisation/heures", Access.PERSONAL)
 def change_hours() -> ResponseReturnValue:
     """Change one's own hours; without any it is always."""
-    return _submit(OwnHours, change_own_hours, _("C’est enregistré."), "hours_form")
+    found = ensure_found(read_once(find_membership, current_user_id()), "organisation")
+    form = Form.read_change(OwnHours, _list_hours(found.member), TEXTS)
+    form.submit(by_caller(change_own_hours))
+    return _answer(form, _("C’est enregistré."), "hours_form")
 
 
 @area.action("/organisation/membres/<uuid:id>/fin", Access.PERSONAL)
@@ -153,6 +159,15 @@ def _answer(form: Form[Any], done: str, name: str = "") -> ResponseReturnValue:
     return lead_back(form, _PAGE, done)
 
 
+def _list_settings(row: Organisation) -> dict[str, Any]:
+    return {"address": row.address, "vatNumber": row.vat_number, "needsSecondFactor": row.needs_second_factor}
+
+
+def _list_hours(member: Member) -> dict[str, Any]:
+    hours = {"toldFrom": member.told_from, "toldUntil": member.told_until}
+    return {name: at and f"{at:%H:%M}" for name, at in hours.items()}
+
+
 def _render(**forms: Form[Any]) -> str:
     found = read_once(find_membership, current_user_id())
     shown: dict[str, Any] = {
@@ -171,13 +186,9 @@ def _render(**forms: Form[Any]) -> str:
             members, acts = list_members(s, caller), list_acts(s, caller) if manages else []
     except ApiError as error:
         refusal = error.word
-    known = {
-        "address": row.address, "vatNumber": row.vat_number, "needsSecondFactor": row.needs_second_factor,
-    }  # fmt: skip
-    hours = {"toldFrom": me.told_from, "toldUntil": me.told_until}
     shown |= {
-        "settings_form": Form(OrganisationChange, known), "invite_form": Form(Invitation),
-        "hours_form": Form(OwnHours, {name: f"{at:%H:%M}" for name, at in hours.items() if at}),
+        "settings_form": Form.edit(OrganisationChange, _list_settings(row)), "invite_form": Form(Invitation),
+        "hours_form": Form.edit(OwnHours, _list_hours(me)),
         "found": found, "state": row, "me": me, "is_open": row.is_open(clock()), "members": members,
         "refusal": refusal, "manages": manages, "acts": acts, "words": ACTS, "subjects": SUBJECTS,
     }  # fmt: skip

@@ -1,5 +1,6 @@
 """Page of an organisation's money, for its owners: what was used, a limit, terms, invoices and how they are paid."""
 
+from typing import Any
 from uuid import UUID
 
 from babel.units import format_unit
@@ -9,6 +10,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from api.alerts.unwatched import PARIS
+from api.models.organisation import Organisation
 from api.organisations.access import as_caller, by_caller
 from api.organisations.schemas import Acceptance
 from api.pages.area import Access, Area
@@ -52,7 +54,8 @@ def show_money() -> str:
 @area.action("/organisation/argent", Access.PROVEN)
 def change() -> ResponseReturnValue:
     """Change the limit, and the text of invoices."""
-    form = Form.read(MoneySettings, TEXTS)
+    with as_caller(also_stopped=True) as (_s, caller):
+        form = Form.read_change(MoneySettings, _list_settings(caller.organisation), TEXTS)
     form.submit(by_caller(change_money))
     return (_render(form), INVALID) if form.errors else lead_to(_PAGE, _("C’est enregistré."))
 
@@ -92,6 +95,10 @@ def send_document(id: UUID) -> ResponseReturnValue:
     return build_pdf_response(pdf, row.number)
 
 
+def _list_settings(row: Organisation) -> dict[str, Any]:
+    return {"mostWatched": row.most_watched, "purchaseOrder": row.purchase_order}
+
+
 def _write_hours(hours: int) -> str:
     parts = zip(("day", "hour"), divmod(hours, HOURS), strict=True)
     shown = [format_unit(number, unit, "short", locale=read_language()) for unit, number in parts if number]
@@ -101,9 +108,9 @@ def _write_hours(hours: int) -> str:
 def _render(form: Form[MoneySettings] | None = None) -> str:
     with as_caller(also_stopped=True) as (s, caller):
         sheet = read_money(s, caller)
-    known = {"mostWatched": sheet.row.most_watched, "purchaseOrder": sheet.row.purchase_order}
+    known = _list_settings(sheet.row)
     return render_template(
-        "organisation/money.html", sheet=sheet, form=form or Form(MoneySettings, known), list_sums=list_sums,
+        "organisation/money.html", sheet=sheet, form=form or Form.edit(MoneySettings, known), list_sums=list_sums,
         name_movement=name_movement, refund_reasons=REFUND_REASONS, write_hours=_write_hours,
         in_paris=lambda at: at.astimezone(PARIS).date(),
     )  # fmt: skip

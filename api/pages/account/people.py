@@ -22,14 +22,15 @@ from api.organisations.people import (
     end_help,
     end_person_alert,
     enter_once,
+    find_person,
     invite_person,
     keep_help,
     mark_found,
     switch_person_alert,
 )
 from api.organisations.people_file import COLUMNS, LARGEST_FILE, export_people, import_people
-from api.organisations.person_queries import list_history, list_people, read_person
-from api.organisations.schemas import ConsentState, NewPerson, PeopleFilter, PersonChange
+from api.organisations.person_queries import describe_person, list_history, list_people, read_person
+from api.organisations.schemas import ConsentState, NewPerson, PeopleFilter, PersonAnswer, PersonChange
 from api.pages.area import Access, Area
 from api.pages.choices import PROCEDURE_NAMES, list_place_options
 from api.pages.cookies import lead_to
@@ -126,11 +127,7 @@ class _Upload(Body):
 Act = Callable[[Any, Caller, UUID, Any], object]
 # By the end of the address: the form, what it does, and what is said then
 _ACTS: Mapping[str, tuple[type[Body], Act, Any]] = {
-    "change": (
-        PersonChange,
-        lambda s, caller, id, wish: change_person(s, caller, id, _with_emptied(wish)),
-        _l("C’est enregistré."),
-    ),
+    "change": (PersonChange, change_person, _l("C’est enregistré.")),
     "invite": (Press, lambda s, caller, id, _: invite_person(s, caller, id), _l("La demande est partie.")),
     "end": (
         Press,
@@ -162,12 +159,6 @@ _ACTS: Mapping[str, tuple[type[Body], Act, Any]] = {
 }  # fmt: skip
 
 
-def _with_emptied(wish: PersonChange) -> PersonChange:
-    """Return the change with null for what the form shows and was emptied."""
-    emptied = {name: None for name in ("label", "email", "phone") if not request.form.get(name)}
-    return wish.model_copy(update=emptied)
-
-
 @area.page("/organisation/people", Access.PERSONAL)
 def show_people() -> str:
     return _render_table(Form(NewPerson, {"language": "fr"}))
@@ -195,12 +186,30 @@ def act(id: UUID, name: str) -> ResponseReturnValue:
     if name not in _ACTS:
         raise not_found("action")
     model, do, done = _ACTS[name]
-    form: Form[Body] = Form.read(model, _TEXTS)
-
-    form.submit(by_caller(lambda s, caller, wish: do(s, caller, id, wish)))
+    form: Form[Any] = _read_change(id) if model is PersonChange else Form.read(model, _TEXTS)
+    form.submit(
+        by_caller(lambda s, caller, wish: do(s, caller, id, form.pick_changed() if form.stored else wish))
+    )
     if form.errors and model in (PersonChange, _NewWish):
         return _render_person(id, {name: form}), INVALID
     return lead_back(form, "people.show_person", str(done), id=id)
+
+
+def _read_change(id: UUID) -> Form[PersonChange]:
+    with as_caller() as (s, caller):
+        person = describe_person(s, find_person(s, caller, id, Right.HELP))
+        helpers = dict(_list_helpers(s, caller))
+
+    def describe(name: str, value: str) -> str:
+        words: dict[str, Any] = {"told": TOLD, "language": MESSAGE_LANGUAGES, "caseworkerId": helpers}
+        return str(words.get(name, {}).get(value, value))
+
+    return Form.read_change(PersonChange, _list_stored(person), _TEXTS, describe)
+
+
+def _list_stored(person: PersonAnswer) -> dict[str, Any]:
+    known = person.as_json()
+    return {name: known[name] for name in ("label", "language", "email", "phone", "told", "caseworkerId")}
 
 
 @area.page("/organisation/people/import", Access.PERSONAL)
@@ -263,7 +272,7 @@ def _render_person(id: UUID, forms: dict[str, Form[Any]]) -> str:
         person, history = read_person(s, caller, id), list_history(s, caller, id)
         is_asked = s.get_one(Beneficiary, id).invited_at is not None
         helpers = _list_helpers(s, caller)
-    known = Form(PersonChange, {name: text or "" for name, text in person.as_json().items()})
+    known = Form.edit(PersonChange, _list_stored(person))
     return render_template(
         "people/person.html", person=person, history=history, helpers=helpers,
         asks=not is_asked and person.consent not in (ConsentState.NO_CONTACT, ConsentState.STOPPED),

@@ -15,6 +15,7 @@ from flask_babel import lazy_gettext as _l
 from pydantic import ValidationInfo, field_validator
 
 from api.accounts.queries import read_account
+from api.accounts.schemas import Account
 from api.alerts.schemas import Hour
 from api.auth.mailbox_claims import find_contact
 from api.auth.schemas import EmailBody
@@ -133,12 +134,14 @@ def take_new_email(token: str) -> ResponseReturnValue:
 @area.action("/profil/reglages", Access.PERSONAL)
 def change_settings() -> ResponseReturnValue:
     """Change language, time zone, and what an outage is made good by."""
-    form = Form.read(ProfileSettings)
+    account = read_once(read_account, current_user_id())
+    form = Form.read_change(ProfileSettings, _list_settings(account), {}, _describe_value)
     if form.errors:
         return _render_profile(form, settings_form=form), INVALID
-    wish = form.value
-    _change(ProfileChange.model_validate(wish.model_dump(by_alias=True)))
-    use_account_language(wish.language)  # of the notice
+    changes = form.pick_changed().model_dump(by_alias=True, exclude_unset=True)
+    if changes:
+        _change(ProfileChange.model_validate(changes))
+    use_account_language(form.value.language)  # of the notice
     return lead_to("preferences.show_profile", _("C’est enregistré."))
 
 
@@ -149,12 +152,11 @@ def show_messages() -> str:
 
 @area.action("/preferences", Access.PERSONAL)
 def change_messages() -> ResponseReturnValue:
-    form = Form.read(MessageSettings, MESSAGE_TEXTS)
+    state = read_once(read_preferences, current_user_id())
+    form = Form.read_change(MessageSettings, fill_settings(state), MESSAGE_TEXTS, _describe_value)
     if form.errors:
         return _render_messages(form), INVALID
-    with session() as s:
-        state = read_preferences(s, current_user_id())
-        change_notifications(s, current_user_id(), build_changes(form.value, state))
+    write_once(change_notifications, current_user_id(), build_changes(form.value, state))
     return lead_to("preferences.show_messages", _("C’est enregistré."))
 
 
@@ -165,22 +167,35 @@ def _render_messages(form: Form[Any] | None = None) -> str:
     zone = dict(list_zone_choices(state.time_zone))[state.time_zone]
     return render_template(
         "preferences/messages.html", form=form, state=state, groups=groups, boxes=boxes, rhythms=RHYTHMS,
-        settings_form=form or Form(MessageSettings, fill_settings(state)), zone=zone,
+        settings_form=form or Form.edit(MessageSettings, fill_settings(state)), zone=zone,
     )  # fmt: skip
 
 
 def _render_profile(form: Form[Any] | None = None, **with_errors: Form[Any]) -> str:
     account = read_once(read_account, current_user_id())
-    kept = {name: account.as_json()[name] for name in ("language", "timeZone", "outageCredit")}
     forms: dict[str, Form[Any]] = {
         "address_form": Form(EmailBody),
-        "settings_form": Form(ProfileSettings, kept),
+        "settings_form": Form.edit(ProfileSettings, _list_settings(account)),
         **with_errors,
     }
     return render_template(
         "preferences/profile.html", account=account, form=form, languages=MESSAGE_LANGUAGES.items(), credits=CREDITS,
         zones=list_zone_choices(account.time_zone), **forms,
     )  # fmt: skip
+
+
+def _list_settings(account: Account) -> dict[str, Any]:
+    known = account.as_json()
+    return {name: known[name] for name in ("language", "timeZone", "outageCredit")}
+
+
+def _describe_value(name: str, value: str) -> str:
+    """Return a value of the forms in the words of its choices."""
+    if name == "timeZone":
+        return dict(list_zone_choices(value))[value]
+    choices = {"language": MESSAGE_LANGUAGES.items(), "outageCredit": CREDITS, "slotRhythm": RHYTHMS}
+    words: dict[str, Any] = dict(choices.get(name, ()))
+    return str(words.get(value, value))
 
 
 def _change(change: ProfileChange) -> None:

@@ -80,13 +80,16 @@ class AlertForm(NewAlert):
         target = given.get("target") if isinstance(given, dict) else None
         return given | read_target(target) if isinstance(target, str) else given
 
-    def as_change(self, *, with_calls: bool) -> AlertChange:
-        """Return the change that makes an alert what the form says. Its parts were validated.
+    def as_change(self, changed: set[str]) -> AlertChange:
+        """Return the change of these fields of the form. Its parts were validated.
 
-        Its calls stay as they are where the form did not show them.
+        Calls stay as they are where the form did not show them.
         """
-        names = [name for name in AlertChange.model_fields if with_calls or name != "voice"]
-        return AlertChange.model_construct(**{name: getattr(self, name) for name in names})
+        parts = {name.partition(".")[0] for name in changed}
+        names = {"accept_waiting", "accept_health"} | (parts & {"name", "language", "limits"})
+        names |= {"prefecture_id", "procedures", "desk_ids"} if _TARGET in parts else set()
+        names |= {"voice"} if self.calls_shown and "voice" in parts else set()
+        return AlertChange.model_construct(names, **{name: getattr(self, name) for name in names})
 
 
 @dataclass(slots=True)
@@ -184,9 +187,12 @@ class WishPage:
         )
 
 
-def read_wish_form() -> Form[AlertForm]:
-    """Return the form that was posted, each error beside the field that it is about."""
-    form = Form.read(AlertForm, TEXTS)
+def read_wish_form(alert: AlertAnswer | None = None) -> Form[AlertForm]:
+    """Return the form that was posted, each error beside the field that it is about; that of an alert changes it."""
+    if alert is None:
+        form = Form.read(AlertForm, TEXTS)
+    else:
+        form = Form.read_change(AlertForm, _list_stored(alert), TEXTS, _describe_value)
     typed = form.typed
     if "" in form.errors:
         if not any(typed.get(name) for name in (_TARGET, *_PARTS)):
@@ -221,10 +227,28 @@ def prefill(place: Prefecture, wish: str, desk_id: str) -> Form[AlertForm]:
 
 def fill(alert: AlertAnswer) -> Form[AlertForm]:
     """Return the form with what an alert is now."""
+    return Form.edit(AlertForm, _list_stored(alert), TEXTS)
+
+
+def _describe_value(name: str, value: str) -> str:
+    """Return a value of the form in the words of its choices."""
+    if name == "limits.weekdays[]":
+        return str(get_day_names("wide", locale=get_locale() or "fr")[int(value) - 1])
+    if name == "language":
+        return MESSAGE_LANGUAGES.get(value, value)
+    if name != _TARGET:
+        return value
+    wished = read_target(value)
+    names = [str(text) for each, text in PROCEDURE_NAMES.items() if each.value in wished["procedures"]]
+    labels = {desk.id: desk.label for place in prefectures().values() for desk in place.desks}
+    return ", ".join([*names, *(labels.get(each, each) for each in wished["deskIds"])])
+
+
+def _list_stored(alert: AlertAnswer) -> dict[str, Any]:
     limits = alert.limits.model_dump(mode="json", by_alias=True)
     typed: dict[str, Any] = {
         "prefectureId": alert.prefecture_id,
-        _TARGET: write_target(alert.procedures, alert.desk_ids),
+        _TARGET: write_target((each for each in PROCEDURE_NAMES if each in alert.procedures), alert.desk_ids),
         "name": alert.name,
         "language": alert.language,
         **_fill_voice(alert.voice),
@@ -233,7 +257,7 @@ def fill(alert: AlertAnswer) -> Form[AlertForm]:
         typed[f"limits.{name}" + ("[]" if isinstance(value, list) else "")] = (
             [str(each) for each in value] if isinstance(value, list) else value
         )
-    return Form(AlertForm, typed, TEXTS)
+    return typed
 
 
 def _fill_voice(voice: Voice) -> dict[str, Any]:

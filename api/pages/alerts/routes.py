@@ -133,14 +133,14 @@ def show_edit(id: UUID) -> ResponseReturnValue:
 @area.action("/alertes/<uuid:id>/modifier", Access.PERSONAL)
 def edit_alert(id: UUID) -> ResponseReturnValue:
     alert = _read_alert(id)
-    form = read_wish_form()
+    form = read_wish_form(alert)
     place = ensure_found(find_form_place(form), "prefecture")
     page = WishPage(place, form)
     answer = None
     if not form.errors:
         try:
             with session() as s:
-                change = form.value.as_change(with_calls=form.value.calls_shown)
+                change = form.value.as_change(form.changed)
                 answer = read_alert(s, change_alert(s, current_user_id(), id, change))
         except ApiError as error:
             page.refuse(error)

@@ -3,7 +3,8 @@
 export default function summary(element) {
   element.focus();
   element.addEventListener("click", (event) => {
-    const field = event.target.closest("a") && document.getElementById(event.target.hash.slice(1));
+    const link = event.target.closest("a"); // translators wrap a link's text in elements of their own
+    const field = link && document.getElementById(link.hash.slice(1));
     if (!field) return;
     event.preventDefault();
     field.scrollIntoView({ block: "center" });

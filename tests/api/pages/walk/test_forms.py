@@ -262,7 +262,8 @@ def test_a_refusal_is_said_beside_its_field_and_keeps_what_was_typed(
         assert MARKUP not in page.html
         (kept,) = (each["fields"] for each in page.forms if each["attributes"]["action"].endswith(action))
         read = str(typed[name]).replace("\0", "\N{REPLACEMENT CHARACTER}")  # as browsers do
-        is_shown = name != "password" and isinstance(typed[name], str) and read
+        selects = [at["name"] for tag, at in page.tags if tag == "select"]  # which cannot show what they lack
+        is_shown = name not in ("password", *selects) and isinstance(typed[name], str) and read
         assert not is_shown or kept.get(name, [read]) == [read], (url, name)
         assert not any(at.get("value") for _, at in page.tags if at.get("type") == "password")
     assert read_digests() == before
