@@ -80,6 +80,7 @@ class Buyer:
     email: str
     name: str = ""
     ids: frozenset[str] = frozenset()
+    user_id: str = ""
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,9 @@ def read_withdrawals(
     journal: OpeningJournal,
 ) -> Book:  # fmt: skip
     """Hold declarations beside what their authors were told and paid. `answered`: those that the API promised."""
+    disputed = {
+        each["payment_intent"] for each in control.objects("dispute")
+    }  # a bank has taken it, or held it
     went_back = {each["payment_intent"]: int(each["refunded"]) for each in control.ledger()}
     contracts = {each["id"]: each["status"] for each in control.objects("subscription")}
     by_id: dict[str, list[Any]] = defaultdict(list)
@@ -165,7 +168,8 @@ def read_withdrawals(
         if rows[0].is_applied:
             book.counts["withdrawals"] += 1
             book.counts["cents withdrawn"] += rows[0].refund_cents or 0
-            _check_money(book, rows, went_back)
+            if not any(disputed & set(each.intents) for each in rows):
+                _check_money(book, rows, went_back)
     return book
 
 

@@ -62,6 +62,7 @@ PERIODS = {
     "ACCESS_TOKEN_SECONDS": "86400",  # shoppers and the operator sign in once
     "RECENT_PROOF_SECONDS": "86400",
     "BCRYPT_COST": "4",
+    "FRIENDS": "true",
     "PROXY_HOPS": "1",  # people who look say of which network they are
     "DISCOVERY": "0",  # it is resumed by tests of its own; here it would only take time from the rest
 }

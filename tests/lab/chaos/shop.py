@@ -16,6 +16,7 @@ from uuid import UUID
 
 from api.models.alert import AlertTarget
 from api.models.user import Contact, Role
+from api.payments.billing.referrals import write_friend_link
 from configs.world.plan import PlanName
 from configs.world.sales_terms import find_newest_version
 from deploy.local.ports import StackPorts
@@ -32,9 +33,9 @@ _NAME = "Camille Chaos"  # of each, with a number
 _OPERATOR, _OWNER = f"operator{SHOPPERS}", f"owner{SHOPPERS}"
 _ALERT = {"prefectureId": "melun_77", "procedures": ["NATURALISATION"]}
 _PLANS = (PlanName.URGENCE_24H, PlanName.URGENCE_7J, PlanName.URGENCE_TOTAL)
-# Buying, renewing, refunds by the operator and in the dashboard; bills of an organisation, made and paid; withdrawals,
-# cancellations, exports, deletions.
-_OFTEN = (10, 3, 1, 1, 2, 3, 4, 3, 3, 2)
+# Buying, renewing, refunds by the operator and in the dashboard; bills of an organisation, made and paid; disputes;
+# withdrawals, cancellations, exports, deletions.
+_OFTEN = (10, 3, 1, 1, 2, 3, 2, 4, 3, 3, 2)
 _ASK_ANOTHER = (
     HTTPStatus.CONFLICT,
     HTTPStatus.UNAUTHORIZED,
@@ -43,6 +44,8 @@ _ASK_ANOTHER = (
 _TRIES = 5  # shoppers that are asked in turn: some have a plan beside which this one cannot be bought
 RETRIES = [1, 2, 4, *[5] * 200]  # seconds until Stripe sends an event again
 _PAYS_LATE, _WITHDRAWS_FIRST = 0.3, 0.5  # of those who leave
+_NAMES_A_FRIEND = 0.2  # of the orders
+_ENDS, _WON, _APPEALS = 0.6, 0.5, 0.3  # of the disputes: one that is open ends, is won, is won after all
 _PAUSE = (0.5, 2.0)  # seconds between two acts
 # What an act may meet that a fault bent: no answer, a refusal, a stand-in that is away.
 _MISSES = (OSError, Refusal, LookupError, ValueError)
@@ -94,6 +97,8 @@ class Shop:
         self._ended.set()
         if self._thread:
             self._thread.join()
+        for each in self._list_disputes("needs_response"):
+            self.control.close_dispute(each["id"], "won")
         self.consumers.finish_leaving()
 
     def order(self, rng: random.Random) -> Purchase:
@@ -115,8 +120,12 @@ class Shop:
         name = rng.choices(_PLANS, (5, 3, 2))[0]
         body: dict[str, Any] = {"plan": name.value, "consent": _make_consent()}
         body |= {"clientName": buyer.name} if buyer.name else {}
+        if self.consumers.paid and rng.random() < _NAMES_A_FRIEND:
+            named, _ = rng.choice(self.consumers.paid)
+            body |= {"friend": write_friend_link(UUID(named.user_id)).rpartition("/")[2]}
         body |= {"alert": _ALERT} if rng.random() < 0.3 else {"withoutAlert": True}
         made = click(lambda: self.api.ask(buyer.email, "/api/billing/checkout", body))
+        self.acts["order that names a friend"] += "friend" in body
         session_id, is_monthly = made["checkoutUrl"].rpartition("/")[2], name is PlanName.URGENCE_TOTAL
         return Purchase(UUID(made["paymentId"]), session_id, buyer, is_monthly)
 
@@ -137,7 +146,9 @@ class Shop:
         mine = self.consumers
         rights = (mine.withdraw, mine.cancel, mine.export, self._leave)
         gives_back = (self._refund_as_operator, self._refund_in_dashboard)
-        acts = (self._buy, self._renew, *gives_back, self._use, self._pay_bill, *rights)
+        acts = (
+            self._buy, self._renew, *gives_back, self._use, self._pay_bill, self._dispute, *rights,
+        )  # fmt: skip
         while not self._ended.wait(slowness * rng.uniform(*_PAUSE)):
             act = rng.choices(acts, _OFTEN)[0]
             name = act.__name__.strip("_")
@@ -177,6 +188,21 @@ class Shop:
                 and rng.random() < 0.8
             ):
                 self.control.pay(each["id"], card="visa")
+
+    def _list_disputes(self, status: str) -> list[Any]:
+        return [each for each in self.control.objects("dispute") if each["status"] == status]
+
+    def _dispute(self, rng: random.Random) -> None:
+        """A bank takes money back, or ends such a dispute; one that was lost may be won by appeal."""
+        running, lost = self._list_disputes("needs_response"), self._list_disputes("lost")
+        if running and rng.random() < _ENDS:
+            self.control.close_dispute(rng.choice(running)["id"], "won" if rng.random() < _WON else "lost")
+        elif lost and rng.random() < _APPEALS:
+            self.control.close_dispute(rng.choice(lost)["id"], "won")
+        else:
+            known = {each["payment_intent"] for each in self.control.objects("dispute")}
+            paid = [each["payment_intent"] for each in self.control.ledger() if each["net"] > 0]
+            self.control.dispute(rng.choice([each for each in paid if each not in known]))
 
     def _leave(self, rng: random.Random) -> None:
         """An account is deleted; some have just withdrawn, and some pay afterwards what they ordered before."""
@@ -218,7 +244,7 @@ def _add_buyer(number: int, email: str) -> Buyer:
     user = add_user(email, password=PASSWORD).id
     add_alert(user, AlertTarget(prefecture_id="melun_77", procedure="NATURALISATION"), enabled=False)
     ids = user, one(Contact, Contact.user_id == user).id
-    return Buyer(email, f"{_NAME}{number:02}", frozenset(map(str, ids)))
+    return Buyer(email, f"{_NAME}{number:02}", frozenset(map(str, ids)), str(user))
 
 
 def _make_consent() -> dict[str, Any]:
