@@ -83,6 +83,15 @@ def only(platform: str, text: str, *, with_people: bool = False) -> str:
     return str(yaml.safe_dump(told, allow_unicode=True, sort_keys=False))
 
 
+def add_people_desks(text: str, copies: int) -> str:
+    """Return a desk file with copies of the desk that people watch, which checks visit once, and nobody else waits at."""
+    told = yaml.safe_load(text)
+    for desk in [each for each in told["desks"] if each.get("watch") == "people"]:
+        desk |= {"interval": 86_400, "procedures": ["NATURALISATION"]}
+        told["desks"] += [desk | {"slug": f"{desk['slug']}-{number}"} for number in range(copies)]
+    return str(yaml.safe_dump(told, allow_unicode=True, sort_keys=False))
+
+
 def _section(name: str, entries: Iterable[str], nothing: str) -> str:
     said = "".join(entries)
     return f"{name}:\n{said}" if said else f"{name}: {nothing}\n"

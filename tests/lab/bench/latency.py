@@ -23,7 +23,7 @@ from deploy.local.seed import EMAIL, seed
 from deploy.local.stack import Stack, running, wait_ready
 from deploy.sandbox.clock import PARIS
 from tests.lab.bench.figures import forget
-from tests.sample_desk_files import only
+from tests.sample_desk_files import add_people_desks, only
 from tests.sandbox_controls import SandboxControl
 
 CODE, FORM = "91", 23014  # the site and the form of the desk that Camille waits for
@@ -37,13 +37,17 @@ Ledger = dict[str, float]  # milliseconds since the page was read, by stage
 
 @contextmanager
 def run_stack(
-    say: Callable[[str], None], edit: Callable[[str], str] = str, *, with_people: bool = False
+    say: Callable[[str], None], edit: Callable[[str], str] = str, *, people_desks: int = 0
 ) -> Iterator[Stack]:
-    """Run a whole stack of EZBooking's desks while the block lasts; this process has its settings. `edit`: desk files."""
+    """Run a whole stack of EZBooking's desks while the block lasts; this process has its settings.
+
+    `edit`: desk files; `people_desks`: so many copies of the desk that people watch.
+    """
     with TemporaryDirectory(prefix="rdv-bench-") as folder:
         usual = StackPorts(*(free_port() for _ in range(5)))
-        kept = partial(only, "ezbooking", with_people=with_people)
-        with running(Path(folder), usual, say, edit=lambda text: kept(edit(text))) as stack:
+        kept = partial(only, "ezbooking", with_people=people_desks > 0)
+        copied = partial(add_people_desks, copies=people_desks)
+        with running(Path(folder), usual, say, edit=lambda text: copied(kept(edit(text)))) as stack:
             os.environ.update(stack.environment)
             forget()  # the stack before
             wait_ready(stack, 180)

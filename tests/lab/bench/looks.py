@@ -24,23 +24,21 @@ from tests.lab.bench.figures import Effort, Figure, Say, median_ratio
 from tests.lab.bench.open_loop import LoadGenerator, build_request
 from tests.lab.bench.people import Crowd
 
-_DESK = "nanterre_92/titre-sejour-premiere-demande"
+_DESK, _DESKS = "nanterre_92/titre-sejour-premiere-demande", 450  # with a number from 0 on
 _LOOKERS, _PASSWORD = 150, "a password of the benchmark"
 _RATE = 5  # looks a second
 _STORED, _LIMITED = 202, 429
 _PATIENCE = 120.0  # seconds
-# By the day that each look is about.
 _TOLD = """
 SELECT r.id::text, min(n.committed_at), min(n.accepted_at) FROM reports r
-JOIN slots s ON s.desk_id = r.desk_id AND s.moment = r.days[1]::text
-JOIN detection_slots d ON d.slot_id = s.id JOIN notifications n ON n.params->>'detection_id' = d.detection_id::text
+JOIN notifications n ON n.params->>'detection_id' = r.opening_id::text
 WHERE r.id = ANY(CAST(:ids AS uuid[])) AND n.accepted_at IS NOT NULL GROUP BY r.id"""
 _JUDGED = "SELECT id FROM reports WHERE id = ANY(CAST(:ids AS uuid[])) AND state <> 'waiting'"
 
 
 @dataclass
 class _Lookers:
-    """A stack with a desk that people watch, and the tokens of people who look."""
+    """A stack with desks that people watch, and the tokens of people who look."""
 
     stack: Stack
     engine: sa.Engine
@@ -49,8 +47,8 @@ class _Lookers:
     statuses: Counter[int] = field(default_factory=Counter)  # of the last answers
 
     async def sign_in(self) -> None:
-        """Write one who waits and trusted people, whose looks are told at once; sign these in."""
-        Crowd("watcher", 1, f"NULL, NULL, '{_DESK}'").write(self.engine)
+        """Write one who waits at each desk, and trusted people, whose looks are told at once; sign these in."""
+        Crowd("watcher", 1, f"NULL, NULL, '{_DESK}-' || k - 1", each=_DESKS).write(self.engine)
         load, hashed, old = LoadGenerator(self.stack.ports.api), hash_password(_PASSWORD), timedelta(days=20)
         logins = [{"email": f"looker{who}@example.org", "password": _PASSWORD} for who in range(_LOOKERS)]
         for who, login in enumerate(logins):
@@ -61,7 +59,7 @@ class _Lookers:
         await load.close()
 
     async def look(self, many: int, rate: float) -> dict[str, datetime]:
-        """Press so often, each time by another person about another day; return when each 202 came, by its id."""
+        """Press so often, each time by another person at another desk; return when each 202 came, by its id."""
         load, begun = LoadGenerator(self.stack.ports.api, _PATIENCE), clock()
         replies = await load.run_open((self._press() for _ in range(many)), rate, many / rate)
         await load.close()
@@ -86,8 +84,8 @@ class _Lookers:
 
     def _press(self) -> bytes:
         self.pressed += 1
-        who, day = self.pressed % _LOOKERS, clock().date() + timedelta(days=2 + self.pressed % 360)
-        return self._post("/api/reports", who, self.tokens[who], deskId=_DESK, kind="slots", days=[f"{day}"])
+        who, desk = self.pressed % _LOOKERS, f"{_DESK}-{self.pressed % _DESKS}"
+        return self._post("/api/reports", who, self.tokens[who], deskId=desk, kind="slots")
 
     def _post(self, path: str, who: int, token: str, **body: Any) -> bytes:
         return build_request(path, address=f"10.1.{who}.7", token=token, body=json.dumps(body).encode())
@@ -96,7 +94,7 @@ class _Lookers:
 def run(effort: Effort, say: Say) -> list[Figure]:
     """Measure checks and looks in turns; then the presses at once."""
     os.environ |= {"BCRYPT_COST": "4", "EMAIL_PER_HOUR": "36000", "PROXY_HOPS": "1"}
-    with latency.run_stack(say, latency.hasty, with_people=True) as stack:
+    with latency.run_stack(say, latency.hasty, people_desks=_DESKS) as stack:
         latency.seed_by_mail_only(stack)
         lookers = _Lookers(stack, sa.create_engine(stack.environment["DATABASE_URL"]))
         asyncio.run(lookers.sign_in())

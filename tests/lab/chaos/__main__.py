@@ -37,7 +37,7 @@ from tests.lab.chaos.field import Fault, Field
 from tests.lab.chaos.inbox import InboxReader
 from tests.lab.chaos.journal import OpeningJournal
 from tests.lab.chaos.law import read_deletions
-from tests.lab.chaos.looks import Looks, add_people_desks
+from tests.lab.chaos.looks import COPIES, Looks
 from tests.lab.chaos.money import read_payments, read_withdrawals
 from tests.lab.chaos.outside import OPENED, HealthMonitor, SandboxControl
 from tests.lab.chaos.periods import PERIODS, hasty, longest_wait
@@ -45,7 +45,7 @@ from tests.lab.chaos.processes import ChaosProcesses, ProofStore, looking_after
 from tests.lab.chaos.runner import ChaosRunner, draw_faults
 from tests.lab.chaos.shop import Shop
 from tests.lab.chaos.subscribers import settle_in
-from tests.sample_desk_files import only
+from tests.sample_desk_files import add_people_desks, only
 
 _PATIENCE = 300.0  # seconds until a stack stands, on a machine that does other things too
 # Seconds until a book is right: a refund without an answer is asked for again after two minutes, an export that was
@@ -132,7 +132,7 @@ def _run(folder: Path, store: ProofStore, options: argparse.Namespace) -> dict[s
     journal = OpeningJournal()
 
     def edit(text: str) -> str:
-        return add_people_desks(only(OPENED, hasty(text), with_people=True))
+        return add_people_desks(only(OPENED, hasty(text), with_people=True), COPIES)
 
     with (
         running(folder / "stack", usual(any_port=True), print, edit=edit) as stack,

@@ -15,12 +15,11 @@ from typing import Any
 from uuid import UUID
 
 import requests
-import yaml
 
 from api.models.report import Reporter, ReportKind
 from api.models.user import User
 from configs.ground.clock import clock
-from configs.world.desk import Desk, WatchLevel
+from configs.world.desk import Desk
 from configs.world.plan import PlanName
 from tests.factories import add_user, change, save
 from tests.lab.chaos.consumers import PASSWORD
@@ -32,7 +31,7 @@ FREE, PAYING, DOUBTER = WATCHERS = (
     Person(32, "pavel", PlanName.URGENCE_TOTAL, by_name=True),
     Person(33, "dounia", PlanName.URGENCE_TOTAL, by_name=True),
 )
-_COPIES = 36  # of the sandbox's desk that people watch
+COPIES = 36  # of the sandbox's desk that people watch
 _STRANGERS, _TRUSTED = 12, 2
 _READS, _TRIES, _AGAIN = 11.0, 20, 2.0  # seconds before a `none`; tries of a press, and seconds between two
 _PATIENCE = 20.0  # seconds
@@ -134,12 +133,3 @@ class Looks:
         answer = requests.request(method, url, timeout=_PATIENCE, allow_redirects=False, **given)
         answer.raise_for_status()
         return answer.json() if body else None
-
-
-def add_people_desks(text: str) -> str:
-    """Return a desk file with copies of the desk that people watch, which checks visit once, and nobody else waits at."""
-    told = yaml.safe_load(text)
-    for desk in [each for each in told["desks"] if each.get("watch") == WatchLevel.PEOPLE]:
-        desk |= {"interval": 86_400, "procedures": ["NATURALISATION"]}
-        told["desks"] += [desk | {"slug": f"{desk['slug']}-{number}"} for number in range(_COPIES)]
-    return str(yaml.safe_dump(told, allow_unicode=True, sort_keys=False))
