@@ -174,9 +174,9 @@ def _write_transfer(named: str, cents: int, note: str) -> str:
     "--waive", is_flag=True, help="No money came: so many of the cents are not due, and NOTE says why."
 )
 def received_command(invoice: str, cents: int, note: str, *, waive: bool) -> None:
-    """Write that CENTS, all that is due of an organisation's INVOICE (a number), came by transfer; NOTE: its words."""
+    """Write that CENTS of what is due of an organisation's INVOICE (a number) came by a transfer; NOTE: its words."""
     with refusing("nothing was written", "", "redis_url"):
-        payment_id = record_received(invoice, cents, waives=waive)
+        payment_id = record_received(invoice, cents, note, waives=waive)
         with session() as s:
             work = AuditedWork(s, Actor(None, ActorKind.COMMAND), {"amount": cents, "note": note})
             record_audit(work, "payment.waive" if waive else "payment.received", "payment", payment_id)

@@ -107,8 +107,10 @@ CREATE FUNCTION follow_payment_events() RETURNS trigger LANGUAGE plpgsql
 AS $$
 BEGIN
   PERFORM FROM payments WHERE id = NEW.payment_id FOR NO KEY UPDATE;
-  UPDATE payments p SET status = CASE WHEN e.went_back OR e.lost > 0 AND e.lost >= p.amount_cents THEN 'REFUNDED' ELSE e.status END, paid_at = e.paid_at,
-    lost_cents = e.lost, refunded_at = CASE WHEN e.went_back OR e.lost > 0 AND e.lost >= p.amount_cents THEN e.refunded_at END
+  UPDATE payments p SET status = CASE WHEN p.due_at IS NOT NULL AND e.is_due_again THEN 'PENDING'
+      WHEN e.went_back OR p.due_at IS NULL AND e.lost > 0 AND e.lost >= p.amount_cents THEN 'REFUNDED' ELSE e.status END, paid_at = e.paid_at,
+    lost_cents = e.lost, refunded_at = CASE
+      WHEN e.went_back OR p.due_at IS NULL AND e.lost > 0 AND e.lost >= p.amount_cents THEN e.refunded_at END
   FROM (
     SELECT CASE
         WHEN bool_or(kind = 'paid') THEN 'COMPLETED'
@@ -118,6 +120,9 @@ BEGIN
       coalesce(sum((details->>'amount')::int) FILTER (WHERE kind = 'dispute_lost' AND NOT EXISTS (
           SELECT FROM payment_events won WHERE won.payment_id = payment_events.payment_id
             AND won.kind = 'dispute_won' AND won.subject = payment_events.subject AND won.id > payment_events.id)), 0) AS lost,
+      coalesce(bool_or(kind = 'dispute_lost' AND NOT EXISTS (
+          SELECT FROM payment_events later WHERE later.payment_id = payment_events.payment_id AND later.id > payment_events.id
+            AND (later.kind = 'paid' OR later.kind = 'dispute_won' AND later.subject = payment_events.subject))), false) AS is_due_again,
       min(at) FILTER (WHERE kind = 'paid') AS paid_at,
       max(at) FILTER (WHERE kind IN ('refunded', 'dispute_lost')) AS refunded_at
     FROM payment_events WHERE payment_id = NEW.payment_id

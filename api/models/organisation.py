@@ -5,6 +5,7 @@ from enum import StrEnum
 from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, TSTZRANGE, Range
 from sqlalchemy.orm import Mapped, mapped_column
 
 from api.models.base import Base, EncryptedText, enum_column, new_id, word_column
@@ -76,9 +77,13 @@ class Organisation(Base):
     end_reason: Mapped[str | None]  # in an operator's words
     ended_at: Mapped[datetime | None]  # when they were gone
     # Money, where plans.yaml has prices (api/payments/organisations): an owner accepted the terms for firms. From then
-    # on `granted_until` moves on by itself, and what is used after `free_until`, an operator's grant, is paid.
+    # on `granted_until` moves on by itself, and what is used after `free_until`, an operator's grant, is paid; so is
+    # what was used between two grants (`paid_times`).
     billed_since: Mapped[datetime | None]
     free_until: Mapped[datetime | None]
+    paid_times: Mapped[list[Range[datetime]]] = mapped_column(
+        ARRAY(TSTZRANGE), default=list, server_default="{}"
+    )
     firm_terms_version: Mapped[str | None]
     firm_terms_accepted_by: Mapped[UUID | None]  # a user's id, as of the contract
     purchase_order: Mapped[str | None]  # text for invoices

@@ -36,7 +36,7 @@ from configs.world.plan import PlanName
 
 _GRANT_ENDS = "grant_ends"  # a word of the kind `organisation_news`
 _WATCHED = (Alert.user_id == Beneficiary.user_id, Alert.enabled, Alert.closed_at.is_(None), ~Alert.is_free)
-_FOR_OWNERS = (_GRANT_ENDS, "billed", "bill_due", "limit")
+_FOR_OWNERS = (_GRANT_ENDS, "billed", "bill_due", "bill_again", "limit")
 
 
 def apply_grant(session: Session, organisation: Organisation) -> None:
@@ -255,7 +255,7 @@ def _close(organisation_id: UUID) -> None:
         if row.ends_at is None or row.ends_at > clock():
             return
         unpaid = (Payment.organisation_id == row.id, Payment.status == PaymentStatus.PENDING)
-        owes = bool(s.scalar(sa.select(sa.exists().where(*unpaid, Payment.amount_cents > 0))))
+        owes = bool(s.scalar(sa.select(sa.exists().where(*unpaid))))
         for table in (Member, OrganisationKey, Webhook):
             gone = sa.delete(table).where(table.organisation_id == row.id)
             s.execute(gone.where(Member.role != MemberRole.OWNER) if owes and table is Member else gone)

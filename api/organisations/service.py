@@ -9,6 +9,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from pydantic import Field
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.orm import Session
 
 from api.accounts.queries import ensure_not_suspended, lock_user
@@ -99,7 +100,7 @@ def change_organisation(session: Session, caller: Caller, wish: OrganisationChan
     """Change what an owner may change.
 
     Raises:
-        ApiError: 403; 409 second-factor-needed, who asks all for it has it.
+        ApiError: 403; 409 second-factor-needed, who asks all for it has it; 409 vat-abroad, it pays.
     """
     caller.require(Right.MANAGE)
     organisation = lock_organisation(session, caller)
@@ -110,7 +111,19 @@ def change_organisation(session: Session, caller: Caller, wish: OrganisationChan
         raise ApiError(409, "second-factor-needed", "set up your own second factor first")
     for name, value in given.items():
         setattr(organisation, name, value)
+    if organisation.billed_since:
+        ensure_french_vat(organisation)
     note_act(session, caller, "organisation.change", "organisation", organisation.id, fields=sorted(given))
+
+
+def ensure_french_vat(organisation: Organisation) -> None:
+    """Refuse to bill a firm of another Member State: its VAT is due there, by itself (CGI, articles 259 and 283).
+
+    Raises:
+        ApiError: 409 vat-abroad.
+    """
+    if not (organisation.vat_number or "FR").startswith("FR"):
+        raise ApiError(409, "vat-abroad", "firms with a VAT number of another Member State cannot be billed")
 
 
 def accept_contract(session: Session, caller: Caller, wish: Acceptance) -> None:
@@ -201,7 +214,10 @@ def open_organisation(session: Session, row: Organisation, wish: Opening) -> dic
         raise invalid(FieldError(path="until", rule="too_far", detail=detail))
     before = row.granted_until
     row.opened_at, row.granted_until = row.opened_at or now, until
-    row.free_until = until if row.billed_since else None  # the job moves the other on
+    if row.free_until:  # it pays after it: the job moves the other on
+        if row.free_until < now:
+            row.paid_times = [*row.paid_times, Range(row.free_until, now)]
+        row.free_until = until
     session.flush()
     apply_grant(session, row)
     tell_members(session, row, "opened")

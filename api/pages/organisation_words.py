@@ -21,6 +21,10 @@ REFUSALS: Texts = {
     "organisation-ending": _l("L’organisation prend déjà fin."),
     "organisation-ended": _l("L’organisation est arrêtée."),
     "role-too-low": _l("Votre rôle ne le permet pas : demandez à une personne responsable."),
+    "vat-abroad": _l(
+        "Nous ne facturons pas encore les organisations d’un autre État de l’Union, qui paient la TVA chez elles : "
+        "retirez ce numéro de TVA s’il n’est pas le vôtre, ou écrivez-nous."
+    ),
     "not-opened": _l("Un opérateur doit d’abord ouvrir l’organisation."),
 }
 ALERT_STATES = {

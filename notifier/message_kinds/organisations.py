@@ -26,7 +26,14 @@ from notifier.content.message_kind_base import (
     skip_address,
 )
 
-_MONEY = ("billed", "bill_due", "bill_late", "bill_paid", "limit")  # what owners see on the page of money
+_MONEY = (
+    "billed",
+    "bill_due",
+    "bill_again",
+    "bill_late",
+    "bill_paid",
+    "limit",
+)  # what owners see on the page of money
 _OVER = Skip(State.SKIPPED, "the organisation helps the person no more")
 _ANSWERED = Skip(State.SKIPPED, "answered already")
 
@@ -42,7 +49,8 @@ def _tell_news(due: DueMessage) -> TemplateContext:
     """Return what became of an organisation. Params: `what`, `organisation`, `reason`, `ends` (ISO 8601, or none).
 
     `what`: opened, grant_ends, ends, abuse, kept, member_ended, webhook_ended; with a `reference` person_taken_over,
-    person_deleted; of money billed, bill_due, bill_late (with `cents`), bill_paid, limit (with `share` and `most`).
+    person_deleted; of money billed, bill_due, bill_again, bill_late (with `cents`), bill_paid, limit (with `share` and
+    `most`).
     """
     names = ("what", "organisation", "reason", "reference", "share", "most")
     told = {name: str(due.params.get(name, "")) for name in names}

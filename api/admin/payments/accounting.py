@@ -18,20 +18,24 @@ from configs.ground.strict_model import IsoDate
 from configs.settings import settings
 from configs.world.plan import PlanName
 
+# Sales between firms are not reported, but invoiced electronically (articles 289 bis and 290 of the CGI).
 _TOTALS = sa.text("""
 SELECT (issued_at AT TIME ZONE 'Europe/Paris')::date AS day, contents->>'plan' AS plan,
   contents->>'vat_line' AS vat_line, count(*) FILTER (WHERE kind = 'invoice') AS invoices,
   count(*) FILTER (WHERE kind = 'credit_note') AS credit_notes,
   sum(CASE kind WHEN 'invoice' THEN amount_cents ELSE -amount_cents END) AS gross,
   sum((contents->>'vat_cents')::int * CASE kind WHEN 'invoice' THEN 1 ELSE -1 END) AS vat
-FROM invoices WHERE issued_at >= :begins AND issued_at < :ends GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+FROM invoices WHERE issued_at >= :begins AND issued_at < :ends AND contents->>'firm' IS NULL
+GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
 """)
 # Numbers of entries have no gap, also where a restore lost a document (invoice_gaps).
 _JOURNAL = sa.text("""
-SELECT kind, number, (issued_at AT TIME ZONE 'Europe/Paris')::date AS day, amount_cents AS gross,
-  (contents->>'vat_cents')::int AS vat,
+SELECT kind, number, (issued_at AT TIME ZONE 'Europe/Paris')::date AS day, i.amount_cents AS gross,
+  (contents->>'vat_cents')::int AS vat, contents->'firm'->>'name' AS firm,
+  coalesce(contents->'firm'->>'siren', contents->'firm'->>'vat', left(organisation_id::text, 8)) AS client,
   row_number() OVER (PARTITION BY kind, substr(number, 1, 5) ORDER BY number) AS entry
-FROM invoices WHERE issued_at >= :year AND issued_at < :ends ORDER BY kind DESC, number
+FROM invoices i JOIN payments p ON p.id = i.payment_id WHERE issued_at >= :year AND issued_at < :ends
+ORDER BY kind DESC, number
 """)
 # A47 A-1 of the Livre des procédures fiscales: docs/payments.md
 _FEC = (
@@ -80,7 +84,7 @@ class DailyTotal(Answer):
 
 
 def read_daily_totals(session: Session, first: date, last: date) -> list[DailyTotal]:
-    """Return the totals of each day in Paris on which a document was issued, from `first` to `last`."""
+    """Return the totals of persons' documents for each day in Paris on which one was issued, `first` to `last`."""
     bounds = {"begins": _begin(first), "ends": _begin(last + timedelta(days=1))}
     return [
         DailyTotal(**row, currency="eur", net=row["gross"] - row["vat"])
@@ -106,7 +110,8 @@ def write_sales_journal(session: Session, first: date, last: date) -> str:
     """Return the documents of these days as entries in the columns of the FEC, to import into accounting software.
 
     Each is one entry: its amount on the clients' account, the net on the sales' and the tax on the tax's. A journal
-    for invoices and one for credit notes; their entries are numbered from the year's first.
+    for invoices and one for credit notes; their entries are numbered from the year's first. Firms have an account of
+    their own below the clients' (CompAuxNum); persons share that one, unnamed.
     """
     bounds = {"year": _begin(first.replace(month=1, day=1)), "ends": _begin(last + timedelta(days=1))}
     written = io.StringIO()
@@ -129,20 +134,29 @@ def _list_entry_lines(document: sa.Row[Any]) -> Iterator[dict[str, object]]:
         "PieceRef": document.number,
         "EcritureLib": f"{'Facture' if is_sale else 'Avoir'} {document.number}",
     }
-    lines = (
-        (accounts["clients"], "Clients", document.gross),
-        (accounts["sales"], "Prestations de services", document.vat - document.gross),
-        (accounts["vat"], "TVA collectée", -document.vat),
+    firm = (
+        {"CompAuxNum": document.client, "CompAuxLib": " ".join(document.firm.split())}
+        if document.firm
+        else {}
     )
-    for account, label, cents in lines:
+    lines: tuple[tuple[str, str, int, dict[str, str]], ...] = (
+        (accounts["clients"], "Clients", document.gross, firm),
+        (accounts["sales"], "Prestations de services", document.vat - document.gross, {}),
+        (accounts["vat"], "TVA collectée", -document.vat, {}),
+    )
+    for account, label, cents, owner in lines:
         debit = cents if is_sale else -cents
         if cents:
-            yield entry | {
-                "CompteNum": account,
-                "CompteLib": label,
-                "Debit": _write_euros(max(debit, 0)),
-                "Credit": _write_euros(max(-debit, 0)),
-            }
+            yield (
+                entry
+                | owner
+                | {
+                    "CompteNum": account,
+                    "CompteLib": label,
+                    "Debit": _write_euros(max(debit, 0)),
+                    "Credit": _write_euros(max(-debit, 0)),
+                }
+            )
 
 
 def _write_euros(cents: int) -> str:

@@ -254,7 +254,7 @@ add_list(
     _TOTALS,
     "list_totals",
     title="Totaux des factures",
-    lead="Factures moins avoirs, par jour à Paris, formule et ligne de TVA.",
+    lead="Factures moins avoirs, sans les organisations, par jour à Paris, formule et ligne de TVA.",
     query=TotalsQuery,
     audit=("invoice-totals.export", "invoice"),
     read=_read_totals,

@@ -7,6 +7,7 @@ from uuid import UUID
 from api.admin.access import audited
 from api.admin.audit import AuditedWork
 from api.ground.paging import PageQuery
+from api.models.base import read_once
 from api.models.organisation import Organisation, OrganisationEnd, OrganisationKind
 from api.organisations.ends import end_organisation, keep_organisation
 from api.organisations.service import (
@@ -23,6 +24,7 @@ from api.pages.admin.area import REASON, Confirmation, add_action, add_list, are
 from api.pages.admin.page_data import Block, Cell, Column, Facts, Field, render_page
 from api.pages.admin.words import REASON_TEXTS
 from api.pages.area import Access
+from api.payments.organisations.use import read_unbilled
 from configs.ground.clock import clock
 
 _ONE = "/admin/organisations/<uuid:id>"
@@ -138,10 +140,15 @@ def _keep(work: AuditedWork, id: UUID) -> None:
 @add_action(f"{_ONE}/ouverture", "organisation.open", _open, form=Opening, access=Access.PROVEN_ADMIN)
 def _ask_open_organisation(id: UUID) -> Confirmation:
     found = _find(id)
+    net = read_once(read_unbilled, found.row, clock())[1].net
+    used = cells.row(
+        "Ce qu’elle a utilisé jusqu’ici reste facturé :", cells.amount(net), "hors taxes ce mois-ci."
+    )
     return Confirmation(
         title=f"Ouvrir {found.row.name} ?",
         effects=(
-            "Les personnes qu’elle aide ont URGENCE TOTAL jusqu’à ce jour compris, sans payer.",
+            "Les personnes qu’elle aide ont URGENCE TOTAL à partir de maintenant, jusqu’à ce jour compris, sans payer.",
+            *((used,) if net else ()),
             "Elle peut avoir plus de deux membres et de deux personnes, les SMS, des clés et des webhooks.",
             "Ses membres en sont prévenus.",
         ),

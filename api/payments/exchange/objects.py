@@ -7,6 +7,7 @@ refunds, disputes (a card's holder asked the bank for the money, or a part), and
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -44,7 +45,14 @@ from api.payments.ledger.refunds import (
     record_refund,
     settle_debt,
 )
-from api.payments.ledger.settle import PaidFacts, bridge_renewal, give_up_draft, settle_failed, settle_paid
+from api.payments.ledger.settle import (
+    PaidFacts,
+    bridge_renewal,
+    give_up_draft,
+    settle_bill,
+    settle_failed,
+    settle_paid,
+)
 from api.payments.ledger.stripe_ids import (
     CREDIT_KEY,
     INTENT,
@@ -74,6 +82,7 @@ _ENDS = {
     "warning_closed": PaymentEventKind.DISPUTE_CLOSED,
     "prevented": PaymentEventKind.DISPUTE_CLOSED,
 }
+DUE_AGAIN = timedelta(days=14)  # of a bill whose money the bank took back
 _KEPT = (PaymentEventKind.DISPUTE_WON, PaymentEventKind.DISPUTE_CLOSED)  # ends by which the money stayed
 # What can follow such an end: the bank appeals, or an inquiry becomes a dispute.
 _AGAIN = {
@@ -129,10 +138,21 @@ def _apply_session(session: Session, facts: SessionFacts) -> None:
 def _apply_bill(session: Session, payment: Payment, facts: SessionFacts) -> None:
     """Settle what an organisation owes; one session follows another until it is paid, also by a transfer."""
     link_intent(session, facts.id, payment, SESSION)
-    if facts.status == "complete" and facts.payment_status in _PAID:
-        if isinstance(facts.payment_intent, IntentFacts):
-            link_intent(session, facts.payment_intent.id, payment)
-        _settle(session, payment, facts)
+    paid = facts.payment_intent if facts.status == "complete" and facts.payment_status in _PAID else None
+    if paid:
+        _settle_bill(
+            session,
+            payment,
+            paid if isinstance(paid, str) else paid.id,
+            facts.amount_total or 0,
+            facts.currency,
+        )
+
+
+def _settle_bill(session: Session, payment: Payment, intent: str, cents: int, currency: str | None) -> None:
+    link_intent(session, intent, payment)
+    if currency == payment.currency:
+        settle_bill(session, payment, cents, intent)
 
 
 def _settle(session: Session, payment: Payment, facts: SessionFacts) -> None:
@@ -155,8 +175,7 @@ def _apply_intent(session: Session, facts: IntentFacts) -> None:
         return
     if payment.due_at:  # an older session's may come to nothing later
         if facts.status == "succeeded":
-            link_intent(session, facts.id, payment)
-            settle_paid(session, payment, PaidFacts(clock(), facts.amount_received, facts.currency, None))
+            _settle_bill(session, payment, facts.id, facts.amount_received, facts.currency)
         return
     link_id(session, facts.id, INTENT, payment)
     link_customer(session, payment, facts.customer)
@@ -310,7 +329,9 @@ def _apply_dispute(session: Session, facts: DisputeFacts) -> None:
         return
     notices.tell_admins(session, end, told, key=f"dispute:{name}:{facts.status}")
     if end is PaymentEventKind.DISPUTE_LOST:
-        give_up_disputed(session, payment, f"{name}:lost", facts.amount)
+        if payment.due_at:
+            payment.due_at = clock() + DUE_AGAIN
+        give_up_disputed(session, payment, f"{name}:lost", 0 if payment.due_at else facts.amount)
         if note_whole_refund(session, payment):
             end_repaid_plan(session, payment, clock(), f"{name}:lost")
         return

@@ -206,11 +206,17 @@ def take(payment_id: UUID, balances: Balances, cents: int) -> list[Line]:
 
 
 def post_paid(session: Session, payment: Payment, *, by_transfer: bool = False) -> None:
-    """Write that a payment's money came: to Stripe, or by a transfer; that of an organisation was due."""
+    """Write that a payment's money came: to Stripe, or by a transfer."""
     cents, account = payment.amount_cents, Account.BANK if by_transfer else Account.CASH
-    for_what = Account.DUE if payment.due_at else Account.UNEARNED
-    lines = ((payment.id, account, cents), (payment.id, for_what, -cents))
+    lines = ((payment.id, account, cents), (payment.id, Account.UNEARNED, -cents))
     post(session, f"paid:{payment.id}", BookKind.PAID, *lines)
+
+
+def post_bill_paid(session: Session, payment_id: UUID, cause: str, cents: int, *, by_transfer: bool) -> bool:
+    """Write that so much of what an organisation owes came; False where that is written, or nothing is due."""
+    account = Account.BANK if by_transfer else Account.CASH
+    lines = ((payment_id, account, cents), (payment_id, Account.DUE, -cents))
+    return bool(not read_lines(session, cause) and post(session, cause, BookKind.PAID, *lines))
 
 
 def post_billed(session: Session, payment: Payment, cause: str) -> None:
@@ -360,18 +366,26 @@ def post_owed_again(session: Session, payment_id: UUID, cause: str) -> None:
 
 
 def post_dispute(session: Session, payment: Payment, facts: DisputeFacts, name: str) -> None:
-    """Write what a dispute did to a payment's money; an inquiry takes none. `name`: its id, with its round."""
+    """Write what a dispute did to a payment's money; an inquiry takes none. `name`: its id, with its round.
+
+    What an organisation used is due again once it is lost; won after all, what was paid twice by then is owed.
+    """
     opened, lost = f"{name}:opened", f"{name}:lost"
-    cash, held, gone = (
-        (payment.id, each, facts.amount) for each in (Account.CASH, Account.DISPUTED, Account.LOST)
-    )
+    loss = Account.DUE if payment.due_at else Account.LOST
+    cash, held, gone = ((payment.id, each, facts.amount) for each in (Account.CASH, Account.DISPUTED, loss))
     if not (facts.status.startswith(_INQUIRY) or facts.status == _PREVENTED):
         post(session, opened, BookKind.DISPUTE_OPENED, held, _less(cash))
     if facts.status == "lost":
         post(session, lost, BookKind.DISPUTE_LOST, gone, _less(held))
     elif facts.status == "won":
         came_from = gone if read_lines(session, lost) else held
-        post(session, f"{name}:won", BookKind.DISPUTE_WON, cash, _less(came_from))
+        more = (
+            max(facts.amount - read_balances(session, payment.id).due, 0)
+            if came_from[1] is Account.DUE
+            else 0
+        )
+        twice = ((payment.id, Account.DUE, more), (payment.id, Account.OWED, -more))
+        post(session, f"{name}:won", BookKind.DISPUTE_WON, cash, _less(came_from), *twice)
     elif facts.status in ("warning_closed", _PREVENTED) and read_lines(session, opened):
         post(session, f"{name}:closed", BookKind.DISPUTE_CLOSED, cash, _less(held))
 

@@ -242,6 +242,8 @@ def settle_debt(session: Session, payment: Payment, cause: str, by_bank: int | N
         _ask_for_transfer(session, payment, cents, failed)
         return True
     reason, since = _read_debt(failed)
+    if payment.due_at and not failed:  # a bill that was paid again before an appeal was won
+        reason = RefundReason.DUPLICATE
     wait = _measure_wait(session, payment, since)
     _add_refund(session, payment, cents, reason, owed_since=since, wait=wait)
     return True
@@ -366,8 +368,10 @@ def note_whole_refund(session: Session, payment: Payment) -> bool:
         Refund.status.in_((RefundStatus.PENDING, RefundStatus.SUCCEEDED)),
     )
     found = session.scalars(sa.select(Refund).where(*mine).order_by(Refund.id.desc())).all()
-    back = sum(each.amount_cents for each in found) + read_balances(session, payment.id).lost
-    if not back or back < payment.amount_cents:
+    held = read_balances(session, payment.id)
+    back = sum(each.amount_cents for each in found) + held.lost
+    is_bill_kept = payment.due_at is not None and held.money > 0  # what came twice went back
+    if not back or back < payment.amount_cents or is_bill_kept:
         return False
     if found and payment.status is not PaymentStatus.REFUNDED:
         add_event(session, payment, PaymentEventKind.REFUNDED, clock(), str(found[0].id))

@@ -31,7 +31,7 @@ from api.models.payment import (
 from api.models.user import Grant
 from api.payments.gateway.facts import InvoiceFacts, Period
 from api.payments.ledger import notices
-from api.payments.ledger.book import post_paid, post_revival, read_balances
+from api.payments.ledger.book import post_bill_paid, post_paid, post_revival, post_waived, read_balances
 from api.payments.ledger.early_ends import shorten_paid_time
 from api.payments.ledger.grants import (
     GRACE_PERIOD,
@@ -87,9 +87,6 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
     if not is_new:
         return
     post_paid(session, payment, by_transfer=paid.by_transfer)
-    if payment.due_at:  # what an organisation used: there is no plan to begin
-        note_whole_refund(session, payment)
-        return
     reason = _find_reason_to_refuse(session, payment, paid)
     # The money may have gone back before we heard that it came.
     is_back = note_whole_refund(session, payment) or payment.status is not PaymentStatus.COMPLETED
@@ -100,6 +97,35 @@ def settle_paid(session: Session, payment: Payment, paid: PaidFacts) -> None:
         request_cancellation(session, payment.subscription_id, clock())
     if reason and not is_back:
         plan_refunds(session, payment, read_balances(session, payment.id).claims, reason)
+
+
+def settle_bill(
+    session: Session, payment: Payment, cents: int, by: str, *, by_transfer: bool = False
+) -> bool:
+    """Record that so much came for a locked bill of an organisation, once for each `by`: a PaymentIntent, a transfer.
+
+    What came beside what is due is not counted; the comparison with Stripe shows it. Return whether any was.
+    """
+    part = min(cents, read_balances(session, payment.id).due)
+    is_new = post_bill_paid(session, payment.id, f"paid:{payment.id}:{by}", part, by_transfer=by_transfer)
+    if is_new:
+        _close_bill(session, payment, by)
+    return is_new
+
+
+def waive_bill(session: Session, payment: Payment, cents: int) -> None:
+    """Record that so much of a locked bill is not due after all."""
+    cause = f"waived:{payment.id}:{read_balances(session, payment.id).due}"
+    payment.amount_cents -= cents
+    post_waived(session, payment, cause, cents)
+    _close_bill(session, payment, cause)
+
+
+def _close_bill(session: Session, payment: Payment, by: str) -> None:
+    """Add the event of a bill of which nothing is due: it was paid, also where all of it was waived."""
+    if not read_balances(session, payment.id).due:
+        add_event(session, payment, PaymentEventKind.PAID, clock(), by, amount=payment.amount_cents)
+        note_whole_refund(session, payment)
 
 
 def _report_amount(session: Session, payment: Payment, paid: PaidFacts) -> None:

@@ -28,7 +28,7 @@ from api.payments.invoices.contents import (
 )
 from api.payments.invoices.issuing import issue_bill
 from api.payments.ledger import notices
-from api.payments.ledger.book import post_billed
+from api.payments.ledger.book import post_billed, read_balances
 from api.payments.organisations.use import Use, begin_month, measure_tax, read_use
 from configs.ground.clock import clock
 from configs.settings import settings
@@ -139,12 +139,13 @@ def follow_bills(organisation_id: UUID) -> None:
     unpaid = (Payment.organisation_id == organisation_id, Payment.status == PaymentStatus.PENDING)
     with open_session() as s:
         row, now = s.get_one(Organisation, organisation_id, with_for_update=True), clock()
-        open_ones = sa.select(Payment).where(*unpaid, Payment.amount_cents > 0).order_by(Payment.due_at)
         late = []
-        for each in s.scalars(open_ones).all():
-            if each.due_at and each.due_at <= now:
+        for each in s.scalars(sa.select(Payment).where(*unpaid).order_by(Payment.due_at)).all():
+            if each.due_at is None or each.due_at <= now:
                 late.append(each)
-            elif each.due_at and each.due_at <= now + _REMINDED:
+            elif each.paid_at:
+                _tell_sum(s, row, "bill_again", each, each.due_at)
+            elif each.due_at <= now + _REMINDED:
                 _tell_sum(s, row, "bill_due", each, each.due_at)
         if late and row.pauses_at is None:
             _tell_late(s, row, late)
@@ -158,10 +159,13 @@ def follow_bills(organisation_id: UUID) -> None:
 
 def _tell_late(session: Session, row: Organisation, late: Sequence[Payment]) -> None:
     """Announce the pause, and tell operators; of an organisation that has stopped these alone."""
-    cents, first = sum(each.amount_cents for each in late), late[0].id
+    cents, first = (
+        sum(read_balances(session, each.id).due for each in late),
+        f"{late[0].id}:{late[0].due_at:%Y-%m-%d}",
+    )
     if not row.is_stopped(clock()):
         row.pauses_at = clock() + NOTICE_PERIOD
-        tell_members(session, row, "bill_late", str(first), cents=cents, ends=row.pauses_at.isoformat())
+        tell_members(session, row, "bill_late", first, cents=cents, ends=row.pauses_at.isoformat())
         _tell_people(session, row, "pause", row.pauses_at)
     detail = f"organisation {row.id} owes {cents} cents"
     notices.tell_admins(session, "bill_late", detail, key=f"bill:{first}")
@@ -185,7 +189,8 @@ def _warn_of_limit(session: Session, row: Organisation) -> None:
 
 
 def _tell_sum(session: Session, row: Organisation, what: str, bill: Payment, ends: datetime) -> None:
-    tell_members(session, row, what, str(bill.id), cents=bill.amount_cents, ends=ends.isoformat())
+    due = read_balances(session, bill.id).due
+    tell_members(session, row, what, f"{bill.id}:{ends:%Y-%m-%d}", cents=due, ends=ends.isoformat())
 
 
 def _tell_people(session: Session, row: Organisation, why: str, at: datetime) -> None:

@@ -20,7 +20,7 @@ from api.models.payment import Payment
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
 from api.organisations.ends import count_watched, place_watched
 from api.organisations.schemas import Acceptance
-from api.organisations.service import list_versions
+from api.organisations.service import ensure_french_vat, list_versions
 from api.payments.billing.queries import OrderBook, read_order_book
 from api.payments.billing.service import refuse_away
 from api.payments.exchange.checkout_calls import create_bill_session, expire_session, retrieve_session
@@ -28,12 +28,12 @@ from api.payments.exchange.objects import OBJECT_TYPES
 from api.payments.gateway.errors import StripeAway, StripeRefused
 from api.payments.gateway.facts import SessionFacts
 from api.payments.invoices.contents import read_vat_terms
-from api.payments.ledger.book import post_waived, read_balances
+from api.payments.ledger.book import read_balances
 from api.payments.ledger.payment_events import lock_payment
-from api.payments.ledger.settle import PaidFacts, settle_paid
+from api.payments.ledger.settle import settle_bill, waive_bill
 from api.payments.ledger.stripe_ids import SESSION, list_intents
 from api.payments.organisations.bills import extend_grant, follow_bills
-from api.payments.organisations.use import Use, begin_month, is_free, measure_tax, price_full_month, read_use
+from api.payments.organisations.use import Use, is_free, measure_tax, price_full_month, read_unbilled
 from configs.ground.clock import clock
 from configs.world.plan import find_organisation_prices
 
@@ -84,8 +84,7 @@ def read_money(session: Session, caller: Caller) -> Money:
     bills = _list_bills(session, row.id)
     if not (bills or row.billed_since or find_organisation_prices(today)):
         raise not_found("bill: organisations pay nothing")
-    since = max(begin_month(today, 0), row.billed_until or begin_month(today, 0))
-    use, (percent, vat_line) = read_use(session, row, since, now), read_vat_terms()
+    (since, use), (percent, vat_line) = read_unbilled(session, row, now), read_vat_terms()
     full = price_full_month(row.most_watched or 1, now).net
     return Money(
         row=row, newest_terms=list_versions(TERMS)[0], is_free=is_free(row, now), since=since, use=use,
@@ -112,7 +111,7 @@ def accept_terms(session: Session, caller: Caller, wish: Acceptance) -> None:
     """Note that an owner accepts the newest terms for firms: what is used after an operator's grant is paid.
 
     Raises:
-        ApiError: 403; 404, it would pay nothing; 409 contract-changed, not-opened.
+        ApiError: 403; 404, it would pay nothing; 409 contract-changed, not-opened, vat-abroad.
     """
     caller.require(Right.MANAGE)
     if wish.version != list_versions(TERMS)[0]:
@@ -122,6 +121,7 @@ def accept_terms(session: Session, caller: Caller, wish: Acceptance) -> None:
         raise not_found("bill: organisations pay nothing")
     if row.granted_until is None:
         raise ApiError(409, "not-opened", "an operator opens the organisation first")
+    ensure_french_vat(row)
     if row.billed_since is None:
         row.billed_since = row.billed_until = now
         row.free_until = row.granted_until
@@ -177,13 +177,20 @@ def pay_by_card(payment_id: UUID) -> str | None:
     number, cents = read_once(_read_due, payment_id)
     try:
         page = retrieve_session(sessions[-1]) if sessions else None
-        if page is None or page.status == "expired":
+        if (
+            page and page.status == "complete"
+        ):  # paid just now, which is news; or before its bank took it back
+            _apply(page)
+            cents = read_once(read_balances, payment_id).due
+            if not cents:
+                return None
+        if page is None or page.status != "open":
             page = create_bill_session(payment_id, number, cents, len(sessions))
     except StripeAway as error:
         raise refuse_away(error) from error
     except StripeRefused as error:
         raise ApiError(409, "card-refused", f"Stripe refuses it: {error}; pay by transfer") from error
-    _apply(page)  # a page that was paid is news; of another one the id
+    _apply(page)
     # A transfer came meanwhile
     if page.status == "open" and read_once(read_balances, payment_id).due != cents:
         _apply(expire_session(page.id))
@@ -191,14 +198,14 @@ def pay_by_card(payment_id: UUID) -> str | None:
     return page.url if page.status == "open" else None
 
 
-def record_received(number: str, cents: int, *, waives: bool = False) -> UUID:
-    """Write that a transfer paid all that is due of an invoice, or (`waives`) that so much of it is not due.
+def record_received(number: str, cents: int, words: str = "", *, waives: bool = False) -> UUID:
+    """Write that a transfer paid so much of what is due of an invoice, or (`waives`) that so much of it is not due.
 
-    No page at Stripe can be paid any more. Return the payment's id.
+    `words`: the transfer's, by which it is known again. No page at Stripe can be paid any more. Return its payment.
 
     Raises:
         StripeAway: no answer.
-        ApiError: 404; 409 bill-paid, another amount is due.
+        ApiError: 404; 409 bill-paid, less is due, or this transfer was written.
     """
     payment_id = read_once(_find_payment, number)
     sessions = read_once(list_intents, payment_id, SESSION)
@@ -206,23 +213,22 @@ def record_received(number: str, cents: int, *, waives: bool = False) -> UUID:
         _apply(expire_session(each))
     with open_session() as s:
         payment = lock_payment(s, payment_id)
-        _receive(s, payment, cents, waives=waives, is_new=list_intents(s, payment_id, SESSION) != sessions)
+        if list_intents(s, payment_id, SESSION) != sessions:
+            raise ApiError(409, "bill-paid", "a page to pay it by card was opened just now: try again")
+        _receive(s, payment, cents, words, waives=waives)
     if payment.organisation_id:
         follow_bills(payment.organisation_id)
     return payment_id
 
 
-def _receive(session: Session, payment: Payment, cents: int, *, waives: bool, is_new: bool) -> None:
+def _receive(session: Session, payment: Payment, cents: int, words: str, *, waives: bool) -> None:
     due = read_balances(session, payment.id).due
-    if is_new or not (0 < cents <= due if waives else 0 < cents == due):
-        raise ApiError(
-            409, "bill-paid", f"{due} cents of this invoice are due, or a page was opened just now"
-        )
+    if not 0 < cents <= due:
+        raise ApiError(409, "bill-paid", f"{due} cents of this invoice are due")
     if waives:
-        payment.amount_cents -= cents
-        post_waived(session, payment, f"waived:{payment.id}:{due}", cents)
-    else:
-        settle_paid(session, payment, PaidFacts(clock(), cents, payment.currency, 0, by_transfer=True))
+        waive_bill(session, payment, cents)
+    elif not settle_bill(session, payment, cents, f"transfer:{words or due}", by_transfer=True):
+        raise ApiError(409, "bill-paid", "a transfer with these words was written: name its date as well")
 
 
 def _find_payment(session: Session, number: str) -> UUID:

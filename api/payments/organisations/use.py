@@ -56,9 +56,17 @@ def read_use(session: Session, organisation: Organisation, starts: datetime, end
     return price_hours(find_organisation_prices(first), paid, free)
 
 
+def read_unbilled(session: Session, organisation: Organisation, now: datetime) -> tuple[datetime, Use]:
+    """Return what was used this month and is on no invoice yet, and since when."""
+    since = begin_month(now.astimezone(PARIS).date(), 0)
+    since = max(since, organisation.billed_until or since)
+    return since, read_use(session, organisation, since, now)
+
+
 def is_free(organisation: Organisation, hour: datetime) -> bool:
-    """Return whether an hour is an operator's grant: before its end, or before the terms for firms were accepted."""
-    return organisation.free_until is None or hour < organisation.free_until
+    """Return whether an hour is an operator's grant's, or before the terms for firms were accepted."""
+    until, paid = organisation.free_until, organisation.paid_times
+    return until is None or (hour < until and not any(hour in each for each in paid))
 
 
 def price_hours(prices: OrganisationPrices | None, paid: Mapping[int, int], free: Mapping[int, int]) -> Use:

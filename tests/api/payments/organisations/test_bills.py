@@ -12,16 +12,17 @@ from api.alerts.unwatched import begin_day, list_hours, locate
 from api.ground.errors import ApiError
 from api.jobs import schedule as jobs
 from api.models.alert import Alert
-from api.models.base import session
+from api.models.base import session, write_once
 from api.models.invoice import Invoice, InvoiceKind
 from api.models.notification import Notification
 from api.models.organisation import Beneficiary, Member, Organisation, WatchedDay
-from api.models.payment import Payment, RefundReason
+from api.models.payment import Payment, Refund, RefundReason
 from api.models.user import Grant, User
 from api.organisations.ends import end_by_owner
 from api.organisations.schemas import Acceptance
 from api.organisations.service import list_versions
 from api.payments.exchange.book_checks import find_book_faults
+from api.payments.exchange.objects import OBJECT_TYPES
 from api.payments.ledger.payment_events import lock_payment
 from api.payments.ledger.refunds import plan_refund, record_transfer
 from api.payments.organisations.bills import bill_organisations
@@ -34,9 +35,10 @@ from api.payments.organisations.service import (
 )
 from configs.ground.clock import clock
 from configs.world.plan import OrganisationPrices
+from tests.api.pages.admin.conftest import plain
 from tests.api.payments.organisations.house import PAGE, House, check_desk, open_house, write_prices
 from tests.api.payments.shop import Shop
-from tests.clients import Browser
+from tests.clients import Browser, seat_operator
 from tests.factories import add_account, add_alert, add_beneficiary, add_organisation, change, one, rows
 
 pytestmark = pytest.mark.months
@@ -298,3 +300,132 @@ def test_people_at_desks_of_what_people_report_cost_nothing(house: House) -> Non
     house.pass_days(2)
     assert {each.reference for each in rows(WatchedDay)} == {1}
     assert rows(User, User.id == other)
+
+
+def lose_dispute(house: House) -> str:
+    """Have the bank take back what a card paid last; return the dispute's id."""
+    intent = house.shop.control.objects("payment_intent")[-1]["id"]
+    house.shop.control.dispute(intent)
+    house.shop.deliver()
+    dispute: str = house.shop.control.objects("dispute")[-1]["id"]
+    house.shop.control.close_dispute(dispute, status="lost")
+    house.shop.deliver()
+    jobs.issue_invoices()
+    return dispute
+
+
+def list_faults() -> list[str]:
+    with session() as s:
+        return [each.object_id for each in find_book_faults(s, clock())]
+
+
+def test_a_coupon_begins_when_an_operator_gives_it_and_names_what_stays_billed(house: House) -> None:
+    check_desk(60)
+    house.pass_days(5)
+    operator = seat_operator(house.app)
+    page = operator.get(f"/admin/organisations/{house.id}/ouverture")
+    assert plain("118,00 €") in plain(page.text), (
+        "five days, without the last two hours that are not measured yet"
+    )
+    for day in ("2026-11-25", "2026-11-27"):  # each ends at midnight, and what follows is paid
+        operator = seat_operator(house.app, email=f"{day}@example.org")
+        operator.get(f"/admin/organisations/{house.id}/ouverture")
+        operator.send("/ouverture", until=day)
+        house.pass_days(1.5, step=0.5)
+    house.pass_days(4)
+    # From 10 o'clock on the 25th to midnight, and from 22 o'clock on the 26th to the end of the 27th
+    assert list_bills() == [((254 - 14 - 26) * 100, EDGE)]
+
+
+def test_a_bill_that_a_dispute_takes_back_is_due_again_under_its_number(house: House) -> None:
+    check_desk(90)
+    house.pass_days(11)
+    house.pay(house.browse())
+    lose_dispute(house)
+    bill = house.bill()
+    assert (bill.status.value, bill.due_at) == ("PENDING", clock() + timedelta(days=14))
+    house.pass_days(0.1)
+    assert list_told() == ["billed", "bill_again"]
+    assert [each.kind for each in rows(Invoice)] == [InvoiceKind.INVOICE], "no credit note"
+    assert list_faults() == []
+    old = house.shop.control.objects("checkout.session")[-1]["id"]
+    sync = OBJECT_TYPES["checkout_session"]
+    write_once(sync.apply, sync.fetch(old))
+    assert house.bill().status.value == "PENDING", "what the page said before is no news"
+    house.pass_days(15, step=5)
+    assert list_told()[-1] == "bill_late"
+    house.pay(house.browse())
+    assert (house.bill().status.value, list_faults()) == ("COMPLETED", [])
+    house.pass_days(0.1)
+    assert one(Organisation).pauses_at is None
+
+
+@pytest.mark.parametrize("is_paid_again", [False, True])
+def test_a_won_appeal_pays_the_bill_and_what_came_twice_goes_back(
+    house: House, *, is_paid_again: bool
+) -> None:
+    check_desk(90)
+    house.pass_days(11)
+    house.pay(house.browse())
+    dispute = lose_dispute(house)
+    number = one(Invoice).number
+    if is_paid_again:
+        record_received(number, 25400, "VIR 7")
+    house.shop.control.close_dispute(dispute, status="won")
+    house.shop.deliver()
+    house.shop.deliver()
+    jobs.issue_invoices()
+    assert house.bill().status.value == "COMPLETED"
+    assert [each.amount_cents for each in rows(Refund)] == [25400] * is_paid_again
+    assert [each.kind for each in rows(Invoice)] == [InvoiceKind.INVOICE]
+    house.shop.deliver()
+    assert list_faults() == []
+
+
+def test_a_transfer_may_pay_a_part_and_a_bill_that_is_waived_whole_ends(house: House) -> None:
+    check_desk(90)
+    house.pass_days(11)
+    number = one(Invoice).number
+    record_received(number, 5400, "VIR 1")
+    with pytest.raises(ApiError, match="these words"):
+        record_received(number, 5400, "VIR 1")
+    assert house.bill().status.value == "PENDING"
+    assert plain("200,00 €") in plain(house.browse().page.text)
+    record_received(number, 15000, "VIR 2")
+    record_received(number, 5000, waives=True)
+    assert (house.bill().status.value, list_faults()) == ("COMPLETED", [])
+    house.pass_days(31)
+    second = one(Invoice, Invoice.number != number, Invoice.kind == InvoiceKind.INVOICE)
+    record_received(second.number, second.amount_cents, waives=True)
+    assert {each.status.value for each in rows(Payment, Payment.due_at.is_not(None))} == {"COMPLETED"}
+
+
+def test_accounting_keeps_firms_out_of_what_is_reported_and_names_them_as_clients(house: House) -> None:
+    check_desk(20)
+    house.pass_days(11)
+    operator = seat_operator(house.app)
+    days = "first=2026-11-20&last=2026-12-01"
+    assert operator.get(f"/admin/paiements/totaux?{days}").rows == []
+    journal = operator.client.get(f"/admin/paiements/journal.txt?{days}").text
+    clients = [line.split("\t")[4:8] for line in journal.split("\r\n")[1:-1]]
+    assert clients[0] == ["411000", "Clients", "732829320", "Accueil 93"]
+    assert {tuple(each[2:]) for each in clients[1:]} == {("", "")}
+
+
+@pytest.mark.parametrize("is_paying", [False, True])
+def test_a_firm_of_another_member_state_is_told_that_it_cannot_be_billed(
+    house: House, *, is_paying: bool
+) -> None:
+    """Its VAT would be due there, by itself, on an invoice that says so."""
+    browser = house.browse()
+    if is_paying:
+        browser.get("/organisation")
+        browser.send("/organisation/reglages", vatNumber="DE123456789")
+        assert one(Organisation).vat_number is None
+    else:
+        change(Organisation, billed_since=None, billed_until=None, free_until=None, firm_terms_version=None, firm_terms_accepted_by=None, vat_number="DE123456789")  # fmt: skip
+        browser.get(PAGE)
+        browser.send("/conditions")
+        browser.follow()
+        assert one(Organisation).billed_since is None
+    assert "d’un autre État de l’Union" in browser.page.text
