@@ -129,6 +129,14 @@ def _find_memory() -> Path | None:
     return found if roomy else None
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests of random play recorded as `printed`: their seeds, and how often what happened."""
+    for each in terminalreporter.getreports("passed") + terminalreporter.getreports("failed"):
+        for name, value in each.user_properties:
+            if name == "printed":
+                terminalreporter.write_line(f"{each.nodeid}: {value}")
+
+
 def pytest_report_header() -> str | None:
     """Name the servers, which the environment may choose (REDIS_SERVER, EMBEDDED_POSTGRES_MAJOR)."""
     return f"servers: {_name_servers()}" if _servers else None

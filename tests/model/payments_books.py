@@ -35,6 +35,7 @@ from api.models.user import Grant
 from api.payments.billing.plan_ends import CLOSED
 from api.payments.ledger.book import Balances, read_balances
 from api.payments.ledger.grants import FRIEND, price_use
+from api.payments.ledger.stripe_ids import list_intents
 from configs.ground.clock import clock
 from configs.world.plan import PlanName, plans
 from tests.model.direct_stripe import DirectStripe, Json
@@ -44,6 +45,7 @@ GRACE = timedelta(days=3)
 _AUTOMATIC = (RefundReason.NOT_WATCHED, RefundReason.NO_ACCOUNT, RefundReason.DUPLICATE)
 _RENEWING = ("active", "past_due", "trialing", "unpaid")
 _SECOND = timedelta(seconds=1)
+_SUMS = ("captured", "refunded", "net", "disputed", "lost")  # of what Stripe's ledger has by PaymentIntent
 _MOST_DAYS = max(each.friend_days for each in plans().values())
 
 
@@ -61,6 +63,8 @@ class Books:
     notices: list[Declaration]  # of cancellation
     referrals: list[Referral]
     ids: dict[tuple[UUID | None, str], str]
+    intents: dict[UUID, list[str]]
+    suspended: dict[UUID, datetime]  # users, and when they were last
     told: Counter[str]  # order mails, by payment
     balances: dict[UUID, Balances]
     used: dict[UUID, int]  # what the use of each payment's plan costs
@@ -71,8 +75,9 @@ class Books:
         """Check everything."""
         lines = self.stripe.ledger()
         for payment in self.payments:
-            line = lines.pop(self.ids.get((payment.id, "payment_intent"), ""), None)
-            self._check_money(payment, line)
+            mine = [lines.pop(each) for each in self.intents[payment.id] if each in lines]
+            line = {name: sum(each[name] for each in mine) for name in _SUMS} if mine else None
+            (self._check_bill if payment.due_at else self._check_money)(payment, line)
             self._check_book(payment, line)
             self._check_order_mail(payment)
             self._check_grants(payment)
@@ -105,20 +110,30 @@ class Books:
             gone = line["lost"] + line["refunded"] + transferred >= line["captured"]
             assert payment.status.value == ("REFUNDED" if gone else "COMPLETED"), payment.id
         elif self.has(payment, PaymentEventKind.PAID):
-            by_transfer = self.balances[payment.id].bank if payment.due_at else 0
-            assert (payment.amount_cents, back) == (by_transfer + back, back), payment.id
-            assert payment.due_at or (back, payment.status.value) == (0, "COMPLETED")
+            assert (payment.amount_cents, back, payment.status.value) == (0, 0, "COMPLETED"), payment.id
         else:
             assert back == 0
             assert payment.status.value == self._expect_status(payment), payment.id
+
+    def _check_bill(self, payment: Payment, line: Json | None) -> None:
+        """What an organisation used is due until it came, also again; what came twice went back."""
+        held, made = self.balances[payment.id], self.refunds[payment.id]
+        back = sum(each.amount_cents for each in made if each.status is RefundStatus.SUCCEEDED)
+        came = (line["captured"] - line["lost"] if line else 0) + held.bank
+        assert 0 <= held.due <= payment.amount_cents, held
+        assert came - back + held.due <= payment.amount_cents, held
+        open_ones = held.due or not self.has(payment, PaymentEventKind.PAID)
+        whole = "REFUNDED" if back and not held.money else "COMPLETED"
+        assert payment.status.value == ("PENDING" if open_ones else whole), payment.id
 
     def _check_book(self, payment: Payment, line: Json | None) -> None:
         """Check the book's cash against Stripe's, and that no more goes back than what the plans were worth."""
         held = self.balances[payment.id]
         moved = held.cash, held.disputed, held.lost
+        lost = 0 if payment.due_at else line and line["lost"]  # of a bill it is due again
         made = self.refunds[payment.id]
         pending = sum(each.amount_cents for each in made if each.status is RefundStatus.PENDING)
-        assert moved == ((line["net"] + pending, line["disputed"], line["lost"]) if line else (0, 0, 0))
+        assert moved == ((line["net"] + pending, line["disputed"], lost) if line else (0, 0, 0))
         assert held.unearned <= 0 or held.disputed + held.lost or self.was_overpaid(payment), held
         assert -held.owed == held.ordered + held.waiting, held
         assert held.waiting >= 0, held
@@ -148,8 +163,6 @@ class Books:
 
     def _expect_status(self, payment: Payment) -> str:
         """Return the status of a payment that was not paid, as its page or its invoice says."""
-        if payment.due_at:
-            return "PENDING"
         page = self.ids.get((payment.id, "checkout.session"))
         if payment.consented_at is None:
             return "FAILED" if self.has(payment, PaymentEventKind.FAILED) else "PENDING"
@@ -243,6 +256,7 @@ class Books:
             or any(each.reason in _AUTOMATIC for each in made)
             or bool(lost and gone >= payment.amount_cents)
             or self._is_refused_gift(payment)
+            or self._was_suspended(payment)
         )
 
     def _is_refused_gift(self, payment: Payment) -> bool:
@@ -250,6 +264,10 @@ class Books:
         mine = [each for each in self.payments if each.user_id == payment.user_id]
         withdrew = any(self.has(each, PaymentEventKind.WITHDRAWN) for each in mine)
         return withdrew and not payment.amount_cents and not self.grants[payment.id]
+
+    def _was_suspended(self, payment: Payment) -> bool:
+        at = self.suspended.get(payment.user_id) if payment.user_id else None
+        return bool(at and payment.paid_at and payment.paid_at <= at)
 
     def _was_shortened(self, payment: Payment) -> bool:
         return any(
@@ -388,6 +406,9 @@ def read_books(stripe: DirectStripe) -> Books:
         def read(kind: type[Any]) -> list[Any]:
             return list(s.scalars(sa.select(kind).order_by(*sa.inspect(kind).primary_key)))
 
+        stopped = sa.select(Notification.user_id, Notification.created_at, Notification.params).where(
+            Notification.kind == "account_suspended"
+        )
         mails = s.scalars(sa.select(Notification.params).where(Notification.kind == "order")).all()
         payments = read(Payment)
         return Books(
@@ -413,6 +434,12 @@ def read_books(stripe: DirectStripe) -> Books:
             notices=read(Declaration),
             referrals=read(Referral),
             ids={(each.payment_id, each.kind): each.id for each in read(StripeId)},
+            intents={each.id: list(list_intents(s, each.id)) for each in payments},
+            suspended={
+                each.user_id: each.created_at
+                for each in s.execute(stopped.order_by(Notification.id))
+                if each.params["reason"]
+            },
             told=Counter(each["payment"] for each in mails),
             stripe=stripe,
         )

@@ -9,12 +9,15 @@ from uuid import UUID
 import sqlalchemy as sa
 import time_machine
 
+from api.admin.audit import Actor, AuditedWork
 from api.admin.payments.service import NewRefund, refund_payment
+from api.admin.user_changes import Suspension, resume_user, suspend_user
 from api.ground.errors import ApiError
 from api.jobs import schedule as background
 from api.jobs.registry import JOBS
 from api.jobs.turns import add_jobs, end_done, take_turn
 from api.models.alert import Alert, AlertTarget, ClosedBecause
+from api.models.audit import ActorKind
 from api.models.base import engine, new_id, session
 from api.models.check import Check, make_partitions
 from api.models.declaration import DeclaredBy
@@ -151,6 +154,25 @@ class PaymentsWorld:
         if found:
             self.stripe.control(controls.pay, found[-1 - which % len(found)]["id"], **how)
 
+    def buy(self, name: PlanName) -> None:
+        """Order a plan and pay it by a card, which is heard of at once."""
+        self.order(name)
+        self.pay(0, card="visa")
+        self.deliver_all()
+
+    def suspend(self) -> None:
+        """Suspend the buyer, as an operator does."""
+        with suppress(*_REFUSED), session() as s:
+            suspend_user(
+                AuditedWork(s, Actor(None, ActorKind.COMMAND), {}), self.user_id, Suspension(reason="test")
+            )
+        send_commands()
+
+    def resume(self) -> None:
+        """Take the buyer's suspension back."""
+        with suppress(*_REFUSED), session() as s:
+            resume_user(AuditedWork(s, Actor(None, ActorKind.COMMAND), {}), self.user_id)
+
     def use(self, hours: int) -> None:
         """Bill what an organisation used in a month, also with steps, a least sum and tax."""
         self.traveller.shift(timedelta(seconds=1))  # of a month there is one bill
@@ -247,6 +269,15 @@ class PaymentsWorld:
         headers = sign_headers(body, secrets, int(clock().timestamp()))
         assert is_genuine(headers["Stripe-Signature"], body)
         receive_event(body)
+
+    def deliver_all(self, *, backwards: bool = False, twice: bool = False) -> None:
+        """Post all events that wait at our door, and do their jobs."""
+        self.collect()
+        found = self.waiting[::-1] if backwards else self.waiting[:]
+        self.waiting.clear()
+        for event in found * (1 + twice):
+            self.post(event)
+        self.work()
 
     def work(self) -> None:
         """Do the jobs of the events that were posted."""
