@@ -20,14 +20,15 @@ from api.models.notification import PAID_CHANNELS, Notification, State, is_told
 from api.models.provider_event import BOUNCE_WAIT, ProviderEvent, ReceiptKind, is_held
 from api.models.user import Channel, Contact, ContactState, User
 from configs.ground.database_errors import is_away, passes
+from notifier.channels.batch_sender import breaker_of
 from notifier.channels.fates import ACCEPTED, COPIES, FINAL
 from notifier.channels.provider_base import price_settled, provider_timeout_seconds
 from notifier.channels.providers.twilio import FAILURES, MACHINE
 from notifier.content.message_kind_base import CALL, CALL_MISSED, MOST_IDS, SLOT_CALL, SLOT_DETECTED
 from notifier.delivery.delivery import find_detection, log_each
-from notifier.delivery.message_writer import change_state, insert_rows
+from notifier.delivery.message_writer import change_state, insert_rows, lock_contacts
 from notifier.delivery.nudges import no_receipt_seconds
-from notifier.delivery.retry_policy import call_gap_seconds
+from notifier.delivery.retry_policy import call_gap_seconds, retry_max_seconds
 from notifier.matching.recipients import recipients
 from notifier.message_kinds.slots import LATE_AFTER
 
@@ -94,6 +95,20 @@ SELECT count(*) FROM (
   WHERE n.id >= :first AND n.provider = :provider AND n.accepted_at >= :since
 ) asked
 """)  # noqa: S608 -- our own words
+
+# The last contacts that a provider's answers ended, or would, each with its newest answer
+_IN_A_ROW = 5
+_LAST_LOST = sa.text("""
+SELECT DISTINCT ON (e.contact_id) e.id, e.received_at FROM provider_events e
+JOIN contacts k ON k.id = e.contact_id AND k.verified_at <= e.received_at AND k.state IN ('ok', 'bounced')
+WHERE e.provider = :provider AND e.kind = 'bounced' AND e.held_at IS NULL
+ORDER BY e.contact_id, e.received_at DESC
+""")
+# Of what has a receipt, the provider's yes is that it arrived
+_IS_YES = sa.text("""
+SELECT EXISTS (SELECT FROM notifications WHERE id >= :first AND provider = :provider
+  AND CASE WHEN receipt_due_at IS NULL THEN accepted_at ELSE delivered_at END >= :since)
+""")
 
 log = structlog.get_logger(__name__)
 _ORDER = (Channel.TELEGRAM, Channel.EMAIL)
@@ -285,6 +300,25 @@ def expire_receipts(now: datetime) -> None:
     with session() as opened:
         locked = unsure.with_for_update(of=User, read=True, key_share=True, skip_locked=True)
         tell_elsewhere(opened, opened.scalars(locked).all(), now)
+    _tell_what_floods_hold(now)
+
+
+def _tell_what_floods_hold(now: datetime) -> None:
+    """Tell elsewhere, once, the slot alerts by SMS whose provider asked for a wait that an opening may not outlive."""
+    if breaker_of("twilio", alternatives=False).read_wait() <= retry_max_seconds():
+        return
+    row, copy = Notification, aliased(Notification)
+    held = (
+        row.state == State.PENDING,
+        row.channel == Channel.SMS,
+        row.kind == SLOT_DETECTED,
+        row.held_for.is_(None),
+    )
+    copied = sa.exists().where(copy.dedupe_key == sa.func.concat("fallback:", row.id))
+    with session() as opened:
+        found = sa.select(row).join(User).where(*held, ~copied).order_by(row.id).limit(AT_ONCE)
+        locked = found.with_for_update(of=User, read=True, key_share=True, skip_locked=True)
+        tell_elsewhere(opened, opened.scalars(locked).all(), now)
 
 
 def _expire(opened: Session, rows: Sequence[Notification]) -> None:
@@ -361,8 +395,9 @@ def _apply_to_contact(opened: Session, event: ProviderEvent, now: datetime) -> d
     if state is ContactState.BOUNCED and contact.verified_at and event.held_at is None:
         if now < (due := event.received_at + BOUNCE_WAIT):
             return due
-        if _are_too_many(opened, event.provider, now):
-            return _hold(opened, event, now)
+        row = _find_losses_in_a_row(opened, event.provider)
+        if row or _are_too_many(opened, event.provider, now):
+            return _hold(opened, event, row, now)
     # One that is held is due earlier where an operator applied it.
     if event.held_at is None or now < event.held_at + _HELD_FOR:
         change_state(opened, contact.id, state, contact.address)
@@ -383,8 +418,22 @@ def _are_too_many(opened: Session, provider: str, now: datetime) -> bool:
     return bool(opened.scalar(held))
 
 
-def _hold(opened: Session, event: ProviderEvent, now: datetime) -> datetime:
-    """Hold a bounce, with those of its provider that wait and that no other job has in hand; return until when."""
+def _find_losses_in_a_row(opened: Session, provider: str) -> list[UUID]:
+    """Return the last answers of a provider where _IN_A_ROW said "gone" of as many contacts, and none yes since."""
+    found = opened.execute(_LAST_LOST, {"provider": provider}).all()
+    last = sorted(found, key=lambda each: each.received_at)[-_IN_A_ROW:]
+    if len(last) < _IN_A_ROW:
+        return []
+    since = last[0].received_at
+    asked = {"provider": provider, "since": since, "first": first_id_at(since - _DAY)}
+    return [] if opened.execute(_IS_YES, asked).scalar_one() else [each.id for each in last]
+
+
+def _hold(opened: Session, event: ProviderEvent, row: Sequence[UUID], now: datetime) -> datetime:
+    """Hold a bounce, with those of its provider that wait and that no other job has in hand; return until when.
+
+    Contacts that answers of the same `row` ended are given back, and their answers held with it.
+    """
     e, until = ProviderEvent, now + _HELD_FOR
     waits = (
         e.kind == ReceiptKind.BOUNCED,
@@ -392,7 +441,12 @@ def _hold(opened: Session, event: ProviderEvent, now: datetime) -> datetime:
         e.held_at.is_(None),
     )
     alike = sa.select(e).where(e.provider == event.provider, *waits).with_for_update(skip_locked=True)
-    for each in {event, *opened.scalars(alike)}:
-        each.held_at, each.next_attempt_at = now, until
-    log.warning("bounces held: too many contacts at once", provider=event.provider)
+    in_a_row = sa.select(e).where(is_any_of(e.id, row)).with_for_update(skip_locked=True)
+    for each in {event, *opened.scalars(alike), *opened.scalars(in_a_row)}:
+        if each.applied_at and each.contact_id:
+            lock_contacts(opened, [each.contact_id])
+            ended = Contact.id == each.contact_id, Contact.state == ContactState.BOUNCED
+            opened.execute(sa.update(Contact).where(*ended).values(state=ContactState.OK))
+        each.held_at, each.next_attempt_at, each.applied_at = now, until, None
+    log.warning("bounces held: too many contacts at once, or in a row", provider=event.provider)
     return until

@@ -1,9 +1,11 @@
 -- A circuit breaker: may a call be made, and what became of it.
 --
--- KEYS[1] hash of the breaker: failures in a row, when it opened, its probe's token, until when that probe may run
+-- KEYS[1] hash of the breaker: failures in a row, when it opened, its probe's token, until when that probe may run, until
+--         when the provider asked to be left alone
 -- KEYS[2] list of the seconds that its last answers took
--- ARGV    what happened (`ask`, `look`, `success`, `failure`); now, in seconds; seconds of rest; failures that open it;
---         the call's token; seconds that its answer took; seconds above which answers are slow (0: none is)
+-- ARGV    what happened (`ask`, `look`, `success`, `failure`, `flood`); now, in seconds; seconds of rest; failures that
+--         open it; the call's token; seconds that its answer took, or that it asks to wait; seconds above which answers
+--         are slow (0: none is)
 -- Result  seconds to wait; 0 where the call may be made. `look` changes nothing
 --
 -- An open breaker lets one call through after its rest: the probe. Its success closes the breaker, its failure begins
@@ -13,7 +15,7 @@
 
 local happened, now, rest, most, token = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local seconds, slow = tonumber(ARGV[6]), tonumber(ARGV[7])
-local TIMES, ENOUGH = 20, 5
+local TIMES, ENOUGH, LONGEST_FLOOD = 20, 5, 900
 local function number(field)
   return tonumber(redis.call('HGET', KEYS[1], field) or '0')
 end
@@ -38,9 +40,17 @@ local function are_slow()
   table.sort(times)
   return times[math.ceil(#times / 2)] > slow
 end
+if happened == 'flood' then
+  seconds = math.min(seconds, LONGEST_FLOOD)
+  redis.call('HSET', KEYS[1], 'flood', string.format('%.6f', now + seconds))
+  redis.call('EXPIRE', KEYS[1], math.max(math.ceil(rest) * 240, LONGEST_FLOOD))
+  return '0'
+end
 local failures = number('failures')
 local is_open = failures >= most
 if happened == 'ask' or happened == 'look' then
+  local flood = number('flood') - now
+  if flood > 0 and flood <= LONGEST_FLOOD then return string.format('%.6f', flood) end
   if not is_open then return '0' end
   local left = math.max(remaining(number('opened') + rest), remaining(number('probe_until')))
   if left > 0 or happened == 'look' then return string.format('%.6f', left) end
@@ -49,7 +59,7 @@ if happened == 'ask' or happened == 'look' then
 end
 if happened == 'success' and not (is_open and slow > 0 and seconds > slow) then
   if slow > 0 and not is_open and are_slow() then return open() end
-  redis.call('DEL', KEYS[1])
+  redis.call('HDEL', KEYS[1], 'failures', 'opened', 'probe', 'probe_until')
   return '0'
 end
 if is_open then

@@ -1,5 +1,7 @@
 """Circuit breaker: a provider that failed three times in a row, or became slow, is left alone, then tried by one call.
 
+One that asks for a wait is left alone for that, for fifteen minutes at most.
+
 All processes share this in Redis; without it nothing is left alone.
 https://learn.microsoft.com/en-us/azure/architecture/patterns/circuit-breaker
 """
@@ -60,6 +62,10 @@ class CircuitBreaker:
     def record_failure(self, token: str) -> None:
         """Count a call without an answer; the third in a row opens the breaker."""
         self._run("failure", token)
+
+    def record_flood(self, seconds: float) -> None:
+        """Make no call for so long, as the provider asked; for fifteen minutes at most."""
+        self._run("flood", "", seconds)
 
     def read_wait(self) -> float:
         """Return the seconds for which no call is made, without asking for one; 0 where one may be made."""

@@ -30,6 +30,7 @@ from configs.programs.circuit_breaker import (
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.fates import OUTCOMES, STRENGTH, Fate, Sort
 from notifier.channels.provider_base import (
+    USUAL_WAIT,
     Acceptance,
     AddressBusy,
     Answer,
@@ -278,8 +279,13 @@ class BatchSender:
             return [ProviderResting(f"{name} is left alone", error.retry_after)] * len(messages)
         began = time.monotonic()
         answers = self._call(provider, messages)
-        for message, answer, waited in zip(messages, answers, waits, strict=True):
-            provider.learn_wait(message, answer, is_try=waited < 0)
+        floods = [
+            answer.retry_after or 0.0
+            for message, answer, waited in zip(messages, answers, waits, strict=True)
+            if not provider.learn_wait(message, answer, is_try=waited < 0) and isinstance(answer, RateLimited)
+        ]
+        if max(floods, default=0.0) >= USUAL_WAIT:
+            breaker.record_flood(max(floods))
         if _has_failed(provider, answers):
             breaker.record_failure(token)
         else:

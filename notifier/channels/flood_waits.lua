@@ -6,7 +6,7 @@
 -- Result  seconds to wait; 0 where the call may be made; -1 where it is the one that tries for the bot
 -- An instant farther ahead than any wait comes from a clock that was set ahead: it is over.
 
-local WITHIN, CHATS, BOT_MOST, CHAT_MOST, TRY = 10, 3, 60, 3600, 15
+local WITHIN, CHATS, BOT_MOST, CHAT_MOST, TRY = 10, 3, 60, 900, 15
 local happened, chat, now, seconds = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local function left(name)
   local remaining = (tonumber(redis.call('ZSCORE', KEYS[1], name) or '0')) - now

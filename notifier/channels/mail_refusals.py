@@ -10,17 +10,27 @@ import re
 _DEAD = {"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"}
 _NO_CODES = {"", "5.0.0"}  # 5.0.0: "other undefined status"
 _ENHANCED = re.compile(r"(?:\d{3}[ -])?([245]\.\d{1,3}\.\d{1,3})(?=\s|$)")
-# Gmail's 5.2.1 also says that an address gets mail "at a rate that prevents additional messages".
-_RATE = re.compile(r"\brates?\b|\blimit|\bquota\b|\btoo (?:many|much|fast)\b", re.IGNORECASE)
+# What else words speak of, in English, French and German, whatever code stands beside them: a full mailbox, rates (as
+# beside Gmail's 5.2.1), what passes, and us: our domain, server, contract or mail. Then the address may be well.
+_OTHER = re.compile(
+    r"\bfull\b|quota|storage|exceeded|plein|satur|\bvoll\b|überfüllt|speicher|kontingent"
+    r"|\brates?\b|\blimit|\btoo (?:many|much|fast)\b|volume|fréquen"
+    r"|tempor|provisoire|momentan|vorübergehend|zeitweil|again|réessay|later\b|lookup fail|servfail|\bdns\b"
+    r"|relay|sender|expéditeur|absender|authenti|password|mot de passe|passwort|v[eé]rif|sandbox|permitted|allowed"
+    r"|autoris|erlaubt|contract|contrat|vertrag|licen[cs]"
+    r"|poli[ct]|richtlinie|spam|junk|pourriel|black.?list|block.?list|liste noire|gesperrt|r[eé]putation",
+    re.IGNORECASE,
+)
 # Words of servers that give no code. Who is disabled, suspended, unavailable or denied may as well be we.
 _MAILBOX = "(?:user|mailbox|recipient|addressee|(?:recipient|e-?mail) address)"
 _NO_MAILBOX = re.compile(
     rf"\b(?:no such|unknown|non-?existent) (?:{_MAILBOX}|address)\b|\binvalid {_MAILBOX}\b"
     rf"|\b{_MAILBOX} (?:is )?(?:unknown|not found|disabled|inactive)\b"
-    rf"|\b{_MAILBOX} do(?:es)?(?: not|n.?t) exist\b|\buser does(?: not|n.?t) have an? [\w.-]+ account\b",
+    rf"|\b{_MAILBOX} do(?:es)?(?: not|n.?t) exist\b|\buser does(?: not|n.?t) have an? [\w.-]+ account\b"
+    r"|\b(?:utilisateur|destinataire|adresse) inconnue?\b|\bbo[iî]te(?: aux lettres)? inexistante\b"
+    r"|\b(?:benutzer|empfänger|adresse) unbekannt\b|\bpostfach existiert nicht\b",
     re.IGNORECASE,
 )
-_ABOUT_US = re.compile(r"relay|sender|authenti|polic|spam|black.?list|block.?list|reputation", re.IGNORECASE)
 
 
 def find_enhanced_code(words: str) -> str:
@@ -32,12 +42,13 @@ def find_enhanced_code(words: str) -> str:
 def is_dead_address(words: str, code: str = "") -> bool:
     """Return whether a refusal for good says that its address takes no mail at all.
 
-    `code` is an enhanced one that came beside the words. Without any code the words decide.
+    `code` is an enhanced one that came beside the words, believed where these speak of nothing else. Without any code
+    they decide.
     """
     if code in _NO_CODES:
         code = find_enhanced_code(words)
-    if _RATE.search(words):
+    if _OTHER.search(words):
         return False
     if code not in _NO_CODES:
         return code in _DEAD
-    return bool(_NO_MAILBOX.search(words)) and not _ABOUT_US.search(words)
+    return bool(_NO_MAILBOX.search(words))

@@ -54,6 +54,8 @@ provider_connect_seconds = Constant("PROVIDER_CONNECT_SECONDS", 3.0)
 NOT_TAKEN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 _MOST_BYTES = 1 << 20  # of an answer: a list of Telegram's updates is the longest
 _LONGEST_REASON = 300  # characters
+# Of waits that providers ask for, in seconds: the one that others count as, and the longest that makes sense
+USUAL_WAIT, _LONGEST_SENSE = 45.0, 86_400.0
 LONGEST_EVENT_ID = 255  # characters: what our table takes
 _LONGEST_ID = 250  # characters; those of our providers have 22 to 40
 
@@ -212,8 +214,9 @@ class Provider(ABC):
         """Return for how many seconds the provider asked that no such message is sent; below 0 for one that tries."""
         return 0.0
 
-    def learn_wait(self, message: OutgoingMessage, answer: Answer, *, is_try: bool) -> None:  # noqa: B027 -- most ask for none
-        """Note what an answer says of such waits."""
+    def learn_wait(self, _message: OutgoingMessage, _answer: Answer, *, is_try: bool) -> bool:  # noqa: ARG002 -- Telegram's
+        """Note what an answer says of such waits; return whether that is all, and the provider goes on."""
+        return False
 
 
 def find_price(channel: Channel, number: str) -> Decimal:
@@ -277,7 +280,15 @@ def guard_host(host: str, mend: str) -> None:
 
 def read_retry_after(answer: Response) -> float | None:
     """Return the seconds that an answer asks to wait, None where it does not say."""
-    return parse_retry_after(answer.headers.get("Retry-After", ""))
+    return read_wait(answer.headers.get("Retry-After"))
+
+
+def read_wait(said: object) -> float | None:
+    """Return the seconds that a provider asks to wait, USUAL_WAIT for words that make no sense; None for none."""
+    if said is None:
+        return None
+    seconds, is_none = parse_retry_after(str(said)), str(said).strip() in ("0", "0.0")
+    return seconds if is_none or (seconds and seconds <= _LONGEST_SENSE) else USUAL_WAIT
 
 
 def read_json(answer: Response) -> dict[str, Any]:
@@ -404,6 +415,9 @@ class Transport(requests.Session):
             if may_have_left.get():
                 raise OutcomeUnknown(f"{self.name} did not answer: {because}") from error
             raise TemporaryError(f"{self.name} not reached: {because}") from error
+        if answer.status_code < HTTPStatus.OK:  # not the last answer: urllib3 takes it for that
+            self.close()
+            raise OutcomeUnknown(f"{self.name} answered {answer.status_code}, which is no end")
         self.sort(answer)
         return answer
 

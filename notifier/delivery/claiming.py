@@ -17,7 +17,16 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session, aliased
 
 from api.models.base import CLOCKS_DIFFER, UNREADABLE_ADDRESS, is_any_of, write_array
-from api.models.notification import HeldFor, Notification, Priority, State, is_fresh, sum_of_day, waits_untold
+from api.models.notification import (
+    PAID_CHANNELS,
+    HeldFor,
+    Notification,
+    Priority,
+    State,
+    is_fresh,
+    sum_of_day,
+    waits_untold,
+)
 from api.models.user import Channel, Contact, ContactState
 from configs.ground.addresses import digest
 from configs.ground.database_errors import passes
@@ -370,14 +379,19 @@ def read_turns(session: Session, contact_ids: Collection[UUID], token: UUID, now
 def write_cap_notices(session: Session, held: Collection[UUID], now: datetime) -> None:
     """Write a notice to the users whose alerts were just held back and told by no channel; the sweep has it sent.
 
-    One for each user and hour of the clock, to the contact of the message that was held back first.
+    One for each user and hour of the clock, by what is free where the user has such a contact.
     """
     if not held:
         return
-    row = Notification
-    waiting = sa.select(row.user_id, row.contact_id, row.channel, row.language)
-    waiting = waiting.where(is_any_of(row.id, held), row.user_id.is_not(None), waits_untold())
-    first = waiting.ext(distinct_on(row.user_id)).order_by(row.user_id, row.id)
+    row, to, own = Notification, Contact, aliased(Contact)  # a caseworker's alert is told to the caseworker
+    waiting = sa.select(row.user_id, to.id, to.channel, row.language).join(own, own.id == row.contact_id)
+    waiting = waiting.join(to, to.user_id == own.user_id).where(is_any_of(row.id, held), waits_untold())
+    is_well = sa.and_(to.enabled, to.state == ContactState.OK, to.verified_at.is_not(None))
+    waiting = waiting.where(is_well, sa.or_(to.id == row.contact_id, to.channel.not_in(PAID_CHANNELS)))
+    is_paid = to.channel.in_(PAID_CHANNELS)
+    first = waiting.ext(distinct_on(row.user_id)).order_by(
+        row.user_id, is_paid, to.id != row.contact_id, row.id
+    )
     notices = [
         build_row(_CAP_NOTICE, channel, language, {}, Priority.IMMEDIATE)
         | {"user_id": user_id, "contact_id": contact_id, "next_attempt_at": now + _CAP_NOTICE_AFTER}

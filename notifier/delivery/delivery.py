@@ -279,7 +279,7 @@ def _decisions(sent: Sent) -> dict[DeliveryDecision, list[ClaimedRow]]:
                 paid = answer if row is message.first else replace(answer, cost=None, segments=None)
                 decision = on_success(paid, now)
             else:
-                decision = on_error(answer, row, now)
+                decision = on_error(answer, row, now, is_edit=bool(message.context.replaces))
             # A row says what its message said once that may have left, or never will.
             is_kept = decision.unknown or decision.state is not State.PENDING
             decisions[replace(decision, said=said) if said and is_kept else decision].append(row)

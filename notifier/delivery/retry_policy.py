@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from api.models.notification import HeldFor, Priority, State
 from api.models.user import Channel
 from configs.settings import Constant
-from notifier.channels.fates import ATTEMPTS, COPIES, OUTCOMES, End, Outcome, Sort, Wait
+from notifier.channels.fates import ATTEMPTS, COPIES, OUTCOMES, End, Fate, Outcome, Sort, Wait
 from notifier.channels.provider_base import (
     Acceptance,
     AddressBusy,
@@ -82,12 +82,15 @@ def on_success(receipt: Acceptance, now: datetime) -> DeliveryDecision:
 
 
 def on_error(
-    error: DeliveryError, row: ClaimedRow, now: datetime, *, is_readable: bool = True
+    error: DeliveryError, row: ClaimedRow, now: datetime, *, is_readable: bool = True, is_edit: bool = False
 ) -> DeliveryDecision:
     """Return the decision after a refusal, or after no answer.
 
     A slot alert is tried until there is nothing left to send; one that is not readable would never be seen to expire.
+    An edit may be repeated: made twice it says the same.
     """
+    if is_edit and error.fate is Fate.UNKNOWN:
+        error = TemporaryError(UNKNOWN + error.reason)
     if isinstance(error, NotAttempted):
         return DeliveryDecision(State.PENDING, now, row.reason, counts=False, held_for=row.held_for)
     if isinstance(error, NothingToEdit):

@@ -215,7 +215,8 @@ def write_matches(
     lease = {"lease_token": inline and inline.claim.token, "lease_until": inline and inline.claim.until}
     link = {"notice_link": kind_of(SLOT_DETECTED).notice_link}
     new = {*session.execute(_WRITE, shared | lease | link | given).scalars()}
-    write_event(session, WebhookEvent.SLOT_SEEN, announcements, seen_at, deskId=detection.desk_id)
+    about = {"deskId": detection.desk_id, "source": detection.source.value}
+    write_event(session, WebhookEvent.SLOT_SEEN, announcements, seen_at, **about)
     for row, to in zip(rows, result.recipients, strict=True):
         if inline and row["leased"] and row["id"] in new:
             wishes = wishes_of[to.user_id]

@@ -46,6 +46,7 @@ class Posts:
     def __init__(self) -> None:
         self.url, self.paths, self.bodies, self.headers = "", list[str](), list[bytes](), list[Message]()
         self.answers, self.usual = list[tuple[int, bytes]](), (200, b'{"received": true}')
+        self.said = dict[str, str]()  # headers of all answers
 
 
 @pytest.fixture
@@ -59,7 +60,8 @@ def posts() -> Iterator[Posts]:
             made.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
             status, body = made.answers.pop(0) if made.answers else made.usual
             self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
+            for name, value in {"Content-Length": str(len(body)), **made.said}.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
 

@@ -117,7 +117,7 @@ def test_what_may_not_be_tried_yet_is_not_taken_along(
 ) -> None:
     who = world.person()
     world.alert(who, {"desk_id": world.DESK}, {"desk_id": world.OTHER_DESK})
-    sandbox.provider_mode("email", "rate_limited", seconds=60, count=1)
+    sandbox.provider_mode("email", "rate_limited", seconds=40, count=1)
     early = waits(who, world.DESK)
     deliver(str(early))
     deliver(str(waits(who, world.OTHER_DESK)))

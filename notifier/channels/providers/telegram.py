@@ -23,7 +23,6 @@ from api.models.user import Channel, ContactState
 from configs.ground.addresses import digest
 from configs.ground.clock import clock
 from configs.ground.redis import read_script, redis
-from configs.ground.retry_after import parse_retry_after
 from configs.settings import SettingMissing, settings
 from notifier.channels.provider_base import (
     Acceptance,
@@ -38,6 +37,7 @@ from notifier.channels.provider_base import (
     Transport,
     read_json,
     read_retry_after,
+    read_wait,
 )
 from notifier.content.message_kind_base import OutgoingMessage, RenderedMessage
 from notifier.content.messages import shorten
@@ -72,7 +72,7 @@ def _wait(answer: Response) -> float | None:
     """Return the seconds of `parameters.retry_after`, which Telegram puts into the body."""
     parameters = read_json(answer).get("parameters")
     seconds = parameters.get("retry_after") if isinstance(parameters, dict) else None
-    return parse_retry_after(str(seconds)) or read_retry_after(answer)
+    return read_retry_after(answer) if seconds is None else read_wait(seconds)
 
 
 @lru_cache(maxsize=1)
@@ -106,12 +106,13 @@ class Telegram(Provider):
         """Return for how many seconds its chat or the bot waits; -1 where the message tries for the bot."""
         return _note("ask", message)
 
-    def learn_wait(self, message: OutgoingMessage, answer: Answer, *, is_try: bool) -> None:
+    def learn_wait(self, message: OutgoingMessage, answer: Answer, *, is_try: bool) -> bool:
         """Note an answer; one to what a reader's command or button asked for never rests the bot."""
         if isinstance(answer, RateLimited):
             _note("reply" if message.is_reply else "flood", message, answer.retry_after or _USUAL_SECONDS)
         elif is_try and isinstance(answer, Acceptance):
             _note("yes", message)
+        return True
 
 
 def _note(happened: str, message: OutgoingMessage, seconds: float = 0.0) -> float:
@@ -164,7 +165,7 @@ def _delivery_error(status: int, description: str) -> DeliveryError:
             return PermanentError(f"{PROVIDER}: {part}", state)
     if status in _OURS:
         return Misconfigured(f"{PROVIDER} answered {status}: check TELEGRAM_BOT_TOKEN")
-    if status == HTTPStatus.OK:
+    if status < HTTPStatus.MULTIPLE_CHOICES:
         return OutcomeUnknown(f"{PROVIDER} gave an answer that is none")
     return PermanentError(f"{PROVIDER} answered {status}")
 

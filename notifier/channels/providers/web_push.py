@@ -12,13 +12,16 @@ from functools import lru_cache
 from http import HTTPStatus
 
 import structlog
+from redis.exceptions import RedisError
 from requests import Response
 from rq.timeouts import JobTimeoutException
 
 from api.models.user import Channel, ContactState
 from configs.ground.addresses import resolve_stand_in
+from configs.ground.clock import clock
 from configs.ground.push_keys import read_private_key, write_public_key
 from configs.ground.push_subscriptions import PushSubscription, is_listed, read_subscription
+from configs.ground.redis import redis
 from configs.settings import Constant, SettingMissing, settings
 from notifier.channels.provider_base import (
     Acceptance,
@@ -39,6 +42,7 @@ push_timeout_seconds = Constant("PUSH_TIMEOUT_SECONDS", 5.0)
 PUSH_KEPT_SECONDS = 900
 
 PROVIDER = "web_push"
+_NEW_SECONDS = 86_400.0
 _MARGIN = 1.0  # seconds beyond the time-outs, after which an answer that trickles is waited for no longer
 _LONGEST_TITLE, _LONGEST_BODY = 100, 300  # characters: services take 4,096 bytes, encrypted
 _MICROSOFT = ".notify.windows.com"  # which wants to know the type: https://aka.ms/wns-push-headers
@@ -128,7 +132,11 @@ def _post(message: OutgoingMessage) -> None:
             raise PermanentError("the endpoint's host is not one of PUSH_HOSTS")
         target, key = resolve_stand_in(subscription.endpoint, now.sandbox_hosts), now.vapid_private_key
         own = write_public_key(read_private_key(key.get_secret_value())) if key else None
-        if subscription.is_of_former_key(own):
+        if own and subscription.is_of_former_key(own):
+            if _is_new(own):
+                raise Misconfigured(
+                    "subscribed for another pair of keys: check VAPID_PRIVATE_KEY, which is new"
+                )
             raise PermanentError("subscribed for a former key of ours", ContactState.BLOCKED)
         webpush(
             {"endpoint": target, "keys": {"p256dh": subscription.p256dh, "auth": subscription.auth}},
@@ -144,6 +152,17 @@ def _post(message: OutgoingMessage) -> None:
             return  # a yes of another number than 200 to 202: the transport has sorted the others
         reason = "no subscription that messages can be encrypted for"
         raise PermanentError(reason, ContactState.BLOCKED) from error
+
+
+def _is_new(own: str) -> bool:
+    """Whether a public key of ours was first used less than a day ago: a slip in the settings ends no subscription."""
+    now = clock().timestamp()
+    try:
+        redis().set(f"notifier:push_key:{own}", now, nx=True)
+        return now - float(redis().get(f"notifier:push_key:{own}") or now) < _NEW_SECONDS
+    except RedisError as error:
+        log.warning("no age of the push keys: Redis is away", because=type(error).__name__)
+        return True
 
 
 def _build_headers(subscription: PushSubscription, message: OutgoingMessage) -> dict[str, str]:

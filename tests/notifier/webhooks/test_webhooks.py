@@ -77,7 +77,7 @@ def test_a_slot_for_a_person_is_told_by_reference_and_verified(
     assert told == {
         "type": "slot.seen",
         "timestamp": told["timestamp"],
-        "data": {"deskId": DESK, "reference": 7},
+        "data": {"deskId": DESK, "reference": 7, "source": "check"},
     }
     assert posts.paths == ["/in?a=1"]
     assert posts.headers[0]["webhook-id"] == str(one(WebhookDelivery).id)

@@ -257,10 +257,10 @@ def test_sendgrid_rewrites_no_link_and_adds_none(answer_of: AnswerOf, posts: Pos
     "wait, bodies",
     [
         (None, [b"<html>", b"[]", b"", b'{"parameters": 3}', b"[" * 100_000]),
-        (None, [b'{"parameters": {"retry_after": NaN}}']),
+        (45, [b'{"parameters": {"retry_after": NaN}}']),
         (17.5, [b'{"parameters": {"retry_after": 17.5}}']),
         (60, [b'{"parameters": {"retry_after": "60"}}']),
-        (366 * 86400, [b'{"parameters": {"retry_after": %s}}' % (b"1" * 400)]),
+        (45, [b'{"parameters": {"retry_after": %s}}' % (b"1" * 400)]),
     ],
 )
 def test_a_wait_that_telegram_names_is_bounded(

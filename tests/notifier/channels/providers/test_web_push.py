@@ -11,6 +11,7 @@ from threading import Event, Timer
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
 
 from api.models.base import new_id
 from api.models.user import Channel, ContactState
@@ -86,13 +87,19 @@ def test_each_answer_has_its_meaning(
         assert getattr(answer, "retry_after", None) == 5
 
 
-def test_a_device_of_a_former_key_ends_and_nothing_is_sent(
-    sandbox: "Running", settings_env: Callable[..., None]
+def test_a_device_of_a_former_key_ends_once_ours_is_a_day_old_and_nothing_is_sent(
+    sandbox: "Running", settings_env: Callable[..., None], frozen: time_machine.Traveller
 ) -> None:
+    """A pair of another installation that was set by mistake for an hour ends no subscription."""
     private, public = draw_keys()
     settings_env(VAPID_PRIVATE_KEY=private, VAPID_PUBLIC_KEY=public)
     mine = read_subscription(browser_address("camille"))
-    answers = send(*(replace(mine, server_key=key).as_address() for key in (draw_keys()[1], public)))
+    both = [replace(mine, server_key=key).as_address() for key in (draw_keys()[1], public)]
+    for hours in (0, 23):
+        frozen.shift(timedelta(hours=hours))
+        assert [type(each) for each in send(*both)] == [Misconfigured, Acceptance]
+    frozen.shift(timedelta(hours=2))
+    answers = send(*both)
     assert [getattr(each, "contact_state", None) for each in answers] == [ContactState.BLOCKED, None]
     assert isinstance(answers[1], Acceptance)
 
