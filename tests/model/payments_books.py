@@ -164,9 +164,8 @@ class Books:
     def _expect_status(self, payment: Payment) -> str:
         """Return the status of a payment that was not paid, as its page or its invoice says."""
         page = self.ids.get((payment.id, "checkout.session"))
-        if payment.consented_at is None:
-            return "FAILED" if self.has(payment, PaymentEventKind.FAILED) else "PENDING"
-        if page is None:  # refused, or given up before Stripe answered
+        # A renewal; or an order that was refused, or given up before Stripe answered
+        if payment.consented_at is None or page is None:
             over = (PaymentEventKind.FAILED, PaymentEventKind.EXPIRED)
             return "FAILED" if any(self.has(payment, each) for each in over) else "PENDING"
         (found,) = self.stripe.objects("checkout.session", id=page)
