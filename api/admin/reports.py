@@ -23,7 +23,8 @@ _DOUBTED = 2  # openings of a person that nobody else saw: from then on the list
 class ReportGrouping(StrEnum):
     """What a row of figures is about."""
 
-    # People of whose openings nobody else saw two or more; pairs whose opening two denied and no third saw
+    # People of whose openings nobody else saw two or more, or one that was told to all or in doubt and that somebody
+    # denied; pairs whose opening two denied and no third saw
     DOUBTFUL = "doubtful"
     PERSON = "person"
     DESK = "desk"
@@ -54,14 +55,14 @@ WITH looks AS (
         AND o.seen_at BETWEEN r.seen_at AND r.seen_at + interval '10 minutes') > 1
       AND NOT EXISTS (SELECT FROM reports o WHERE o.desk_id = r.desk_id AND o.opening_id = r.opening_id
         AND (o.is_trusted OR o.user_id NOT IN (r.user_id, partner.user_id))) AS is_of_a_pair,
-    told.people AS told
+    r.detection_id IS NOT NULL AS was_told, told.people AS told
   FROM reports r
   LEFT JOIN LATERAL (SELECT o.user_id FROM reports o
     WHERE o.id = r.corroborates_id OR (o.corroborates_id = r.id AND o.desk_id = r.desk_id)
     ORDER BY o.seen_at LIMIT 1) partner ON r.kind = 'slots'
   LEFT JOIN LATERAL (SELECT count(DISTINCT a.user_id) AS people
     FROM detections d JOIN matches m ON m.detection_id = d.id JOIN alerts a ON a.id = m.alert_id
-    WHERE d.id = r.opening_id AND d.source = 'report' AND d.in_doubt
+    WHERE d.opening_id = r.opening_id AND d.in_doubt
       AND NOT EXISTS (SELECT FROM reports o WHERE o.desk_id = r.desk_id AND o.opening_id = r.opening_id
         AND o.seen_at < r.seen_at)) told ON r.kind = 'slots'
   WHERE r.seen_at > :since AND r.user_id IS NOT NULL
@@ -74,14 +75,16 @@ SELECT {key} AS key, count(*) AS looks, count(*) FILTER (WHERE is_slots) AS slot
   array_agg(DISTINCT l.user_id) AS people, max(l.seen_at) AS last_at
 FROM looks l {join}
 GROUP BY 1 HAVING {having}
-ORDER BY alone DESC, denied DESC, told DESC, slots DESC, key LIMIT :most
+ORDER BY count(*) FILTER (WHERE was_told AND is_denied AND NOT is_corroborated) DESC,
+  alone DESC, denied DESC, told DESC, slots DESC, key LIMIT :most
 """
 _ALONE = "count(DISTINCT coalesce(opening_id, l.id)) FILTER (WHERE is_slots AND NOT is_corroborated)"
+_DENIED_TELLING = "was_told AND is_slots AND is_denied AND NOT is_corroborated"
 _CHOICES = {
     ReportGrouping.DOUBTFUL: {
         "key": "l.user_id",
         "join": "",
-        "having": f"{_ALONE} >= {_DOUBTED} OR bool_or(is_of_a_pair)",
+        "having": f"{_ALONE} >= {_DOUBTED} OR bool_or(is_of_a_pair) OR bool_or({_DENIED_TELLING})",
     },
     ReportGrouping.PERSON: {"key": "l.user_id", "join": "", "having": "true"},
     ReportGrouping.DESK: {"key": "l.desk_id", "join": "", "having": "true"},

@@ -17,16 +17,22 @@ _PREFIXES = {4: 24, 6: 56}
 
 
 def hash_networks(session: Session, address: str, now: datetime, payers: Iterable[str] = ()) -> list[bytes]:
-    """Return hashes of an address's /24 or /56, and of who paid, by today's salt; until 00:15 by yesterday's, too."""
-    names = (
-        group_reporting_network(address),
-        *(f"payer {' '.join(each.casefold().split())}" for each in payers),
-    )
+    """Return hashes of an address's /24 or /56, and of who paid, by today's salt; until 00:15 by yesterday's, too.
+
+    The first byte of a network's is the version of its protocol, of a payer's zero.
+    """
+    network = group_reporting_network(address)
+    names = [(f"payer {' '.join(each.casefold().split())}", 0) for each in payers]
+    names.insert(0, (network, 6 if ":" in network else 4))
     days = list(list_salt_days(now))
     salt = insert(NetworkSalt).values(day=days[0], salt=secrets.token_bytes(32))
     session.execute(salt.on_conflict_do_nothing())
     salts = session.scalars(sa.select(NetworkSalt.salt).where(NetworkSalt.day.in_(days))).all()
-    return [hmac.digest(salt, each.encode(), "sha256")[:16] for salt in salts for each in names]
+    return [
+        bytes([first]) + hmac.digest(salt, name.encode(), "sha256")[:15]
+        for salt in salts
+        for name, first in names
+    ]
 
 
 def group_reporting_network(address: str) -> str:

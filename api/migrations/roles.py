@@ -201,7 +201,7 @@ RIGHTS: dict[str, dict[Program, str]] = {
         "api": _ADD, "background": "SELECT, UPDATE (user_id, networks), DELETE", "crawler": "SELECT, UPDATE",
         "notifier": "SELECT (user_id, desk_id, kind, seen_at, state)", "reader": _READ,
     },
-    "page_openings": {"api": _ADD, "background": _DROP},
+    "page_openings": {"api": _ADD, "background": _DROP, "notifier": "SELECT (user_id, desk_id, opened_at)"},
     "network_salts": {"api": _ADD, "crawler": _DROP},
     "reporters": {"api": _CHANGE, "background": _READ, "crawler": _READ, "notifier": _READ, "reader": _READ},
     "vouches": {
@@ -241,7 +241,8 @@ RIGHTS: dict[str, dict[Program, str]] = {
     },
     # Messages
     "matches": {
-        "api": _READ, "background": _READ, "crawler": "SELECT (alert_id, detection_id, decided_at)", "notifier": _ADD,
+        "api": _READ, "background": _READ, "crawler": "SELECT (alert_id, detection_id, decided_at)",
+        "notifier": "SELECT, INSERT, UPDATE (slots)",
         "reader": _READ,
     },
     "notifications": {

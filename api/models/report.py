@@ -1,16 +1,17 @@
 """Reports: what people saw of a desk's page, when they opened it, and who is trusted. A report is no check."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 import structlog
 from redis import Redis
 from redis.exceptions import RedisError
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from api.models.base import Base, Hashes, enum_column, is_any_of, new_id, word_column
@@ -28,6 +29,9 @@ REPORTER_AGE = timedelta(days=1)  # of an account that may report
 TRUSTED_LOOKS = 3
 SALT_ENDS = time(0, 15)  # of the day after, in HOME_ZONE
 TRUST_LASTS = timedelta(days=60)  # after the last look that gave some
+_JUDGED = TRUSTED_LOOKS + 1  # looks, of which so many gave it
+_UNREADABLE = 2  # of them at desks that no script reads
+_SUSPENDED, _DENIED_OFTEN = timedelta(days=14), 2  # openings of a person alone that many denied at once
 _KEY = "nudges:reports"
 log = structlog.get_logger(__name__)
 
@@ -78,7 +82,10 @@ class Report(Base):
     state: Mapped[ReportState] = word_column(ReportState.WAITING, "state")
     is_trusted: Mapped[bool] = mapped_column(default=False, server_default=sa.false())  # the person, then
     corroborates_id: Mapped[UUID | None]  # the other person's report that it corroborated
-    opening_id: Mapped[UUID | None]  # the first detection of the opening that it saw
+    opening_id: Mapped[UUID | None]  # the first report of the opening that it saw
+    detection_id: Mapped[
+        UUID | None
+    ]  # that it made: this report and that which it corroborates carry the telling
 
     __table_args__ = (
         sa.CheckConstraint(f"cardinality(days) <= {MOST_DAYS}", name="days"),
@@ -86,6 +93,9 @@ class Report(Base):
         sa.Index("ix_reports_waiting", "id", postgresql_where=sa.text("state = 'waiting'")),
         sa.Index("ix_reports_desk_id_seen_at", "desk_id", "seen_at"),
         sa.Index("ix_reports_user_id_seen_at", "user_id", "seen_at"),
+        sa.Index(
+            "ix_reports_detection_id", "detection_id", postgresql_where=sa.text("detection_id IS NOT NULL")
+        ),
     )
 
 
@@ -130,8 +140,17 @@ class Reporter(Base):
     )
 
 
+class VouchKind(StrEnum):
+    """What others say of a look that saw slots."""
+
+    SHARED = "shared"  # a check, or another, trusted person, saw them too
+    DISPROVED = "disproved"  # checks before and after proved that there were none
+    DENIED = "denied"  # two looks denied what it told to all, and nobody else saw it
+    DENIED_WIDELY = "denied_widely"  # so did five people who were told, at once
+
+
 class Vouch(Base):
-    """A look of a person at an opening that a check, or another, trusted person (`voucher_id`) saw too.
+    """What others say of a look of a person; `voucher_id`: another, trusted person who saw the same.
 
     `opening_id` keeps one opening from counting twice, and goes when person and report part: what is left says neither
     desk nor hour.
@@ -144,6 +163,7 @@ class Vouch(Base):
     voucher_id: Mapped[UUID | None] = mapped_column(sa.ForeignKey("users.id", ondelete="CASCADE"))
     vouched_on: Mapped[date]
     opening_id: Mapped[UUID | None]
+    kind: Mapped[VouchKind] = word_column(VouchKind.SHARED, "kind")
 
     __table_args__ = (
         sa.UniqueConstraint("user_id", "opening_id"),
@@ -178,20 +198,50 @@ class Trust:
         return self.ended_because is None and (self.is_operator or has_earned)
 
 
+class WeighedLook(NamedTuple):
+    """What others say of a look; `is_unreadable`: at a desk that no script reads, where another person vouches."""
+
+    kind: VouchKind
+    on: date
+    is_unreadable: bool
+
+
+def weigh_looks(looks: Sequence[WeighedLook], today: date) -> tuple[int, date | None]:
+    """Return how many looks give trust, and the day of the last of them; the oldest first.
+
+    They are those that others shared, among the newest four that were shared or disproved within TRUST_LASTS; of desks
+    that a script reads, one at most. None are left while two openings that nobody else saw were denied widely within
+    _SUSPENDED.
+    """
+    denied = [each for each in looks if each.kind is VouchKind.DENIED_WIDELY and each.on > today - _SUSPENDED]
+    judged = [each for each in looks if each.kind in (VouchKind.SHARED, VouchKind.DISPROVED)]
+    fresh = [each for each in judged if each.on > today - TRUST_LASTS][-_JUDGED:]
+    shared = [each for each in fresh if each.kind is VouchKind.SHARED]
+    unreadable = sum(each.is_unreadable for each in shared)
+    counted = unreadable + min(len(shared) - unreadable, TRUSTED_LOOKS - _UNREADABLE)
+    return (0 if len(denied) >= _DENIED_OFTEN else counted), max((each.on for each in shared), default=None)
+
+
 def read_trust(session: Session, user_ids: Collection[UUID]) -> dict[UUID, Trust]:
     """Return by id how far people are trusted."""
+    today = clock().date()
+    lately = sa.and_(Vouch.user_id == User.id, Vouch.vouched_on > today - TRUST_LASTS)
     query = (
         sa.select(
             User.id, User.role, Reporter.named_at, Reporter.ended_because,
-            sa.func.count(Vouch.id), sa.func.max(Vouch.vouched_on),
+            sa.func.array_agg(aggregate_order_by(Vouch.kind, Vouch.vouched_on, Vouch.id)),
+            sa.func.array_agg(aggregate_order_by(Vouch.vouched_on, Vouch.vouched_on, Vouch.id)),
+            sa.func.array_agg(aggregate_order_by(Vouch.voucher_id.is_not(None), Vouch.vouched_on, Vouch.id)),
         )
         .outerjoin(Reporter, Reporter.user_id == User.id)
-        .outerjoin(Vouch, Vouch.user_id == User.id)
+        .outerjoin(Vouch, lately)
         .where(is_any_of(User.id, user_ids))
         .group_by(User.id, Reporter.user_id)
     )  # fmt: skip
     trust = {}
-    for key, role, named_at, ended_because, looks, last in session.execute(query):
+    for key, role, named_at, ended_because, *of_looks in session.execute(query):
+        weighed = [WeighedLook(VouchKind(kind), *more) for kind, *more in zip(*of_looks, strict=True) if kind]
+        looks, last = weigh_looks(weighed, today)
         days = [each for each in (last, named_at and named_at.date()) if each]
         named, is_operator = named_at is not None, role.is_operator
         trust[key] = Trust(looks, max(days, default=None), named, ended_because, is_operator)

@@ -91,8 +91,9 @@ def is_from_check(row: type["SlotRow"] | type["Detection"]) -> sa.ColumnElement[
 class Detection(Base):
     """Slots that one check saw and that were not open before, with a copy of the desk's attributes then.
 
-    Of `source` report: what people saw. `in_doubt` is told to those who asked for it; once it is corroborated, another
-    detection tells all.
+    Of `source` report: what people saw (`opening_id`: its first report). `in_doubt` is told to those who asked for it;
+    once it is corroborated, another detection tells all; one `is_again` those who were told, too. Nobody else is told
+    twice of one opening: what a later detection adds is edited.
     """
 
     __tablename__ = "detections"
@@ -112,6 +113,8 @@ class Detection(Base):
     nudges: Mapped[int] = mapped_column(default=0, server_default="0")
     proof_key: Mapped[str | None]
     in_doubt: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
+    opening_id: Mapped[UUID | None]
+    is_again: Mapped[bool] = mapped_column(default=False, server_default=sa.false())
 
     slots: Mapped[list[SlotRow]] = relationship(secondary="detection_slots", order_by=SlotRow.moment)
 
@@ -122,6 +125,9 @@ class Detection(Base):
         sa.Index("ix_detections_prefecture_id_seen_at", "prefecture_id", sa.text("seen_at DESC")),
         # Covering index: public statistics count the last days without reading the table.
         sa.Index("ix_detections_seen_at", "seen_at", postgresql_include=["prefecture_id"]),
+        sa.Index(
+            "ix_detections_opening_id", "opening_id", postgresql_where=sa.text("opening_id IS NOT NULL")
+        ),
         sa.Index("ix_detections_unmatched", "committed_at", postgresql_where=sa.text("matched_at IS NULL")),
     )
 

@@ -227,7 +227,7 @@ EXPORTED: tuple[ExportedTable, ...] = (
     ExportedTable(
         Report,
         mark("Ce que vous avez vu sur les pages de rendez-vous, depuis sept jours"),
-        left_out=("networks", "corroborates_id"),
+        left_out=("networks", "corroborates_id", "detection_id"),
     ),
     ExportedTable(
         PageOpening,

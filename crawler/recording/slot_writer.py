@@ -75,9 +75,10 @@ SELECT * FROM returned UNION ALL SELECT * FROM opened
 _DETECTED = sa.text("""
 WITH made AS (
   INSERT INTO detections (id, desk_id, prefecture_id, procedures, label, site, source, booking_url, seen_at,
-    committed_at, next_nudge_at, proof_key, in_doubt)
+    committed_at, next_nudge_at, proof_key, in_doubt, opening_id, is_again)
   SELECT id, desk_id, prefecture_id, procedures, label, site, :source, booking_url, seen_at,
-    CAST(:committed_at AS timestamptz), CAST(:next_nudge_at AS timestamptz), proof_key, in_doubt
+    CAST(:committed_at AS timestamptz), CAST(:next_nudge_at AS timestamptz), proof_key, in_doubt,
+    opening_id, is_again
   FROM json_populate_recordset(CAST(NULL AS detections), :rows)
 )
 INSERT INTO detection_slots (detection_id, slot_id)
@@ -147,7 +148,7 @@ def describe_detection(desk: Desk, seen_at: datetime) -> dict[str, object]:
     return {
         "id": new_id(), "desk_id": desk.id, "prefecture_id": desk.prefecture_id,
         "procedures": sorted(desk.procedures), "label": desk.label, "site": desk.site, "booking_url": desk.url,
-        "seen_at": seen_at, "in_doubt": False,
+        "seen_at": seen_at, "in_doubt": False, "is_again": False,
     }  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from api.models.base import database_clock
 from api.models.desk import DeskState
+from api.models.looks import Look, Pair, Person
 from api.models.report import Report, ReportKind, ReportState, ReportVia
 from api.models.watchability import read_standings
 from configs.world.desk import Desk
@@ -19,14 +20,11 @@ from configs.world.prefecture import desks
 from crawler.reports.judgement import (
     CONFIRMED_WITHIN,
     Action,
-    Look,
-    Pair,
-    Person,
     judge_look,
     report_lapse_seconds,
 )
 from crawler.reports.opening_writer import OpeningWriter, read_opening
-from crawler.reports.trust import list_counted, read_pairs, read_people
+from crawler.reports.trust import list_counted, read_pairs, read_people, read_told_alone
 
 _AT_ONCE = 1000  # reports in one transaction
 
@@ -57,23 +55,25 @@ def write_reports(session: Session, desk_id: str) -> list[UUID]:
 def _judge_reports(session: Session, desk: Desk, waiting: Sequence[Report], now: datetime) -> list[UUID]:
     writer = OpeningWriter(session, desk, *read_opening(session, desk.id, now))
     first = waiting[0].seen_at
-    since = min(first - CONFIRMED_WITHIN, writer.opening.seen_at if writer.opening else first)
+    since = min(first - CONFIRMED_WITHIN, writer.opening.began_at if writer.opening else first)
     counted = list_counted(session, desk.id, since)
-    people = read_people(session, {each.user_id for each in (*counted, *waiting) if each.user_id})
-    pairs = read_pairs(session, people, now)
-    looks = {
-        (look.person.id, look.saw_slots): look for each in counted if (look := _read_look(each, people, now))
-    }
+    ids = {each.user_id for each in (*(report for report, _ in counted), *waiting) if each.user_id}
+    people, pairs = read_people(session, ids, now), read_pairs(session, ids, now)
+    told_alone = read_told_alone(session, desk.id, now)
+    before = (_read_look(each, people, now, first_at) for each, first_at in counted)
+    looks = {(look.person.id, look.saw_slots): look for look in before if look}
     for report in waiting:
         look = _read_look(report, people, now)
         if look is None or now - look.at >= timedelta(seconds=report_lapse_seconds()):
             continue
+        if same := looks.get((look.person.id, look.saw_slots)):
+            look = look._replace(since=min(same.first_at, look.at))
         writer.close_lapsed(look.at)
-        verdict = judge_look(look, looks.values(), writer.opening, pairs)
-        if look.is_answer and verdict.action is Action.NOTHING:
+        verdict = judge_look(look, looks.values(), writer.opening, pairs, told_alone)
+        if verdict.action is Action.NOTHING and (look.is_answer or not look.person.is_witness):
             continue
         looks[look.person.id, look.saw_slots] = look
-        writer.carry_out(verdict, look.at, [day.isoformat() for day in report.days])
+        report.detection_id = writer.carry_out(verdict)
         report.state, report.is_trusted = ReportState.COUNTED, look.person.is_trusted
         if look.saw_slots and writer.opening:
             report.opening_id = writer.opening.id
@@ -83,12 +83,17 @@ def _judge_reports(session: Session, desk: Desk, waiting: Sequence[Report], now:
     return writer.detections
 
 
-def _read_look(report: Report, people: Mapping[UUID, Person], now: datetime) -> Look | None:
-    """Return what a report says, of now where its clock was ahead; None where it counts for nothing."""
+def _read_look(
+    report: Report, people: Mapping[UUID, Person], now: datetime, first_at: datetime | None = None
+) -> Look | None:
+    """Return what a report says, of now where its clock was ahead; None where it counts for nothing.
+
+    Answers to a message deny nothing: who is late denies each short opening.
+    """
     person = people.get(report.user_id) if report.user_id else None
-    saw_slots = report.kind is ReportKind.SLOTS
-    is_reading = report.kind is ReportKind.NONE and report.opened_at is not None
+    saw_slots, is_answer = report.kind is ReportKind.SLOTS, report.via is ReportVia.ANSWER
+    is_reading = report.kind is ReportKind.NONE and report.opened_at is not None and not is_answer
     if person is None or not (saw_slots or is_reading):
         return None
-    is_answer = report.via is ReportVia.ANSWER
-    return Look(report.id, person, min(report.seen_at, now), saw_slots, frozenset(report.networks), is_answer)
+    days, at = [day.isoformat() for day in report.days], min(report.seen_at, now)
+    return Look(report.id, person, at, saw_slots, frozenset(report.networks), is_answer, days, first_at)

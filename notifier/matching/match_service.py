@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from api.models.alert import Alert
 from api.models.base import new_id
 from api.models.desk import Source
-from api.models.notification import HeldFor, Match, Notification, State, write_ranges
+from api.models.notification import PAID_CHANNELS, HeldFor, Match, Notification, State, write_ranges
 from api.models.organisation import Beneficiary
 from api.models.report import LOOK_REQUESTED, Report
 from api.models.slot import Detection, DetectionSlot, SlotRow
@@ -32,7 +32,7 @@ from notifier.content.slot_alert_content import read_moments
 from notifier.delivery.delivery import log_when_committed
 from notifier.delivery.message_writer import create_notifications
 from notifier.delivery.reader_wishes import TIMES, read_times
-from notifier.matching.message_edits import edit_doubts
+from notifier.matching.message_edits import edit_tellings
 from notifier.matching.notification_writer import InlineClaim, MatchResult, write_matches
 from notifier.matching.queries import (
     Candidate,
@@ -45,6 +45,7 @@ from notifier.matching.queries import (
     select_waiting,
 )
 from notifier.matching.recipients import choose_recipients
+from notifier.matching.tellings import add_days, opening_of, read_lookers, read_told
 from notifier.message_kinds.slots import unconfirmed_seconds
 
 # How many alerts one detection is matched with in one job; where more wait, parts of them are jobs of their own
@@ -88,8 +89,6 @@ def match_detection(
         return [], []
     if part:
         session.execute(sa.select(_lock(sa.literal(detection.desk_id), shared=True)))
-    is_corroborated = detection.source is Source.REPORT and not detection.in_doubt
-    edits = edit_doubts(session, detection) if is_corroborated and not part else []
     most = crowd_alerts() if not part else None
     found = candidates(session, detection, detection.seen_at, part or None, most, in_doubt=detection.in_doubt)
     if most is None or len(found) <= most:
@@ -97,11 +96,20 @@ def match_detection(
         returned = [key for key, slot in untold.slots.items() if slot.opened_at < detection.seen_at]
         held = _wake_held(session, returned, now) if returned else []
         written = _write(session, untold, now, inline) + held
-        asked = _ask_to_look(session, detection, now) if detection.in_doubt and not part else []
-        return written + asked + edits, []
+        return written + ([] if part else _follow_opening(session, detection, now)), []
     parts = _split_crowd(session, detection)
     log_when_committed(session, "matched in parts", detection=str(detection_id), parts=len(parts))
-    return edits + (_ask_to_look(session, detection, now) if detection.in_doubt else []), parts
+    return _follow_opening(session, detection, now), parts
+
+
+def _follow_opening(session: Session, detection: Detection, now: datetime) -> list[UUID]:
+    """Edit what was told of an opening that people saw, or have some look where it is new and in doubt."""
+    if detection.source is not Source.REPORT:
+        return []
+    earlier = sa.exists().where(Detection.opening_id == opening_of(detection), Detection.id != detection.id)
+    if session.scalar(sa.select(earlier)):
+        return edit_tellings(session, detection)
+    return _ask_to_look(session, detection, now) if detection.in_doubt else []
 
 
 def match_open_slots(
@@ -171,12 +179,25 @@ def _find_untold(
     matched = read_matched(session, slots, {each.alert_id for each in found}, now, tried_since=tried)
     wishes = select_slots(found, slots, matched)
     nothing = replace(nothing, slots=slots.rows)
+    is_report, in_doubt = detection.source is Source.REPORT, detection.in_doubt and not is_round
+    told, again = set[UUID](), set[UUID]()
+    if is_report:
+        everybody = {each.user_id for each in found}
+        told = read_told(session, detection, everybody)
+        if not is_patient:
+            add_days(session, detection, (each for each in wishes if each.alert.user_id in told))
+        if detection.is_again and not is_round:
+            again = told - read_lookers(session, detection, told)
+            of_told = [each for each in found if each.user_id in again]
+            wishes = [each for each in wishes if each.alert.user_id not in again]
+            wishes += select_slots(of_told, slots, {})
+        wishes = [each for each in wishes if each.alert.user_id not in told - again]
     if not wishes:
         return nothing
     entitled_at = now if is_round else detection.seen_at
-    is_report, in_doubt = detection.source is Source.REPORT, detection.in_doubt and not is_round
     users = {wish.alert.user_id for wish in wishes}
     reached = choose_recipients(session, users, entitled_at, now, is_report=is_report, in_doubt=in_doubt)
+    reached = [each for each in reached if not (each.user_id in again and each.channel in PAID_CHANNELS)]
     users = {each.user_id for each in reached}
     wishes = [wish for wish in wishes if wish.is_new or wish.alert.user_id in users]
     return replace(nothing, wishes=wishes, recipients=reached)

@@ -19,6 +19,7 @@ from api.models.user import Channel
 from notifier.content.messages import render_notice
 from notifier.content.slot_alert_content import ContentCache, SlotOpening, read_slots
 from notifier.delivery.message_writer import write_to_contacts
+from notifier.matching.tellings import opening_of
 from notifier.message_kinds.telegram import EDIT, EDITABLE_FOR, GONE, name_edit
 
 _MOST = 10_000  # slots of one round
@@ -118,26 +119,19 @@ UPDATE notices x SET gone_at = :now FROM gone g
 WHERE x.user_id = g.user_id AND x.detection_id = g.detection_id AND x.gone_at IS NULL
 """)  # noqa: S608 -- put together from constants
 
-# Told of slots in doubt that are in doubt no more: days that were ticked later took the place of "open".
-_DOUBTS = """
-WITH doubts AS (
-  SELECT DISTINCT d.id FROM detections d
-  JOIN detection_slots x ON x.detection_id = d.id JOIN slots s ON s.id = x.slot_id
-  WHERE d.desk_id = :desk AND d.in_doubt AND NOT s.in_doubt AND s.source = 'report'
-    AND d.seen_at BETWEEN :seen - interval '2 hours' AND :seen
-)
-"""
-_DOUBTED_NOTICES = sa.text(f"""
-{_DOUBTS}
+# What was told of an opening before: it is in doubt no more, or days that were ticked took the place of "open".
+_TELLINGS = "WITH tellings AS (SELECT id FROM detections WHERE opening_id = :opening AND id <> :detection)"
+_TOLD_NOTICES = sa.text(f"""
+{_TELLINGS}
 SELECT x.id, x.language, m.detection_id, CAST(range_agg(m.slots) AS text) AS slots
-FROM doubts d JOIN matches m ON m.detection_id = d.id JOIN alerts a ON a.id = m.alert_id
+FROM tellings d JOIN matches m ON m.detection_id = d.id JOIN alerts a ON a.id = m.alert_id
 JOIN notices x ON x.detection_id = d.id AND x.user_id = a.user_id
 GROUP BY x.id, x.language, m.detection_id
 """)  # noqa: S608 -- put together from constants
-_DOUBTED_MESSAGES = sa.text(f"""
-{_DOUBTS}
+_TOLD_MESSAGES = sa.text(f"""
+{_TELLINGS}
 SELECT DISTINCT n.id, n.user_id, n.contact_id, n.language, n.provider_id, n.accepted_at
-FROM doubts d JOIN matches m ON m.detection_id = d.id JOIN notifications n ON n.announcement_id = m.announcement_id
+FROM tellings d JOIN matches m ON m.detection_id = d.id JOIN notifications n ON n.announcement_id = m.announcement_id
 WHERE n.kind = 'slot_detected' AND n.channel = 'telegram' AND n.state = 'delivered' AND n.provider_id ~ '^[0-9]+$'
 """)  # noqa: S608 -- put together from constants
 
@@ -165,15 +159,12 @@ def mark_gone_slots(session: Session) -> list[UUID]:
     return _write_edits(session, GONE, GONE, told, still_open, at=now.isoformat())
 
 
-def edit_doubts(session: Session, detection: Detection) -> list[UUID]:
-    """Say in what was told in doubt that others saw it, too; return the edits to deliver.
-
-    `detection`: the one that corroborated it.
-    """
-    given = {"desk": detection.desk_id, "seen": detection.seen_at}
-    _edit_notices(session, detection, session.execute(_DOUBTED_NOTICES, given).all())
-    told = session.execute(_DOUBTED_MESSAGES, given).all()
-    return _write_edits(session, EDIT, "corroborated", told)
+def edit_tellings(session: Session, detection: Detection) -> list[UUID]:
+    """Say in what was told of an opening what a later detection adds: others, or days; return the edits to deliver."""
+    given = {"opening": opening_of(detection), "detection": detection.id}
+    _edit_notices(session, detection, session.execute(_TOLD_NOTICES, given).all())
+    told = session.execute(_TOLD_MESSAGES, given).all()
+    return _write_edits(session, EDIT, f"telling {detection.id}", told)
 
 
 def _edit_notices(session: Session, detection: Detection, rows: Any) -> None:

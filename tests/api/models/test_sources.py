@@ -15,8 +15,8 @@ TAKE_REPORTS: dict[str, str] = {
     # Matching and its messages
     "api/organisations/person_queries.py": "_read_announced",
     "notifier/content/slot_alert_content.py": "read_announcements read_slots",
-    "notifier/matching/match_service.py": "_list_newest _select_open _take_unmatched match_detection open_desks",
-    "notifier/matching/message_edits.py": "_CLOSE _DOUBTS _STILL_OPEN _TOUCHED _edit_notices",
+    "notifier/matching/match_service.py": "_follow_opening _list_newest _select_open _take_unmatched match_detection open_desks",
+    "notifier/matching/message_edits.py": "_CLOSE _STILL_OPEN _TELLINGS _TOUCHED _edit_notices",
     "notifier/matching/queries.py": "_gone_ids _select_matched select_alike",
     "notifier/message_kinds/slots.py": "_heirs",
     "notifier/message_kinds/telegram.py": "_read_matches",
@@ -31,6 +31,8 @@ TAKE_REPORTS: dict[str, str] = {
     # Reports themselves, and the writer that is given the source
     "api/reports/service.py": "_find_opening take_answers",
     "crawler/recording/slot_writer.py": "_AGAIN _DETECTED _GONE _OPENED",
+    "crawler/reports/trust.py": "_TAKE read_told_alone",
+    "notifier/matching/tellings.py": "_ADD_DAYS read_lookers read_told",
     "crawler/reports/opening_writer.py": "OpeningWriter _update_open lapse_reported_slots read_opening",
     # Whether all were matched, what is old, what an operator names, what a local stack shows
     "api/admin/detections.py": "_get_detection list_slots",

@@ -12,7 +12,7 @@ import time_machine
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, Outage, Source
-from api.models.report import NetworkSalt, Report, Reporter, ReportState, Vouch
+from api.models.report import NetworkSalt, Report, Reporter, ReportState, Vouch, read_trust
 from api.models.slot import Detection, DetectionSlot, GoneReason, SlotRow
 from api.models.user import Role
 from configs.ground.clock import clock
@@ -22,6 +22,7 @@ from tests.api.world import PREFECTURES
 from tests.factories import (
     BOBIGNY,
     PEOPLE_S,
+    add_checks,
     add_desk,
     add_report,
     add_user,
@@ -71,12 +72,14 @@ def test_what_one_saw_is_in_doubt_until_an_unrelated_one_saw_it_too(loop: Report
     assert one(DeskState).last_slot_at is None
 
 
-def test_days_that_are_ticked_take_the_place_of_an_unknown_one_and_are_no_news(loop: ReportLoop) -> None:
+def test_days_that_are_ticked_take_the_place_of_an_unknown_one_and_narrow_one_opening(
+    loop: ReportLoop,
+) -> None:
     one_of, other = people()
     add_report(one_of)
     assert told(loop) == [True]
     add_report(one_of, days=[date(2026, 12, 1), date(2026, 12, 2)])
-    assert told(loop) == []
+    assert told(loop) == [True]
     add_report(one_of, days=[date(2026, 12, 3)])
     assert told(loop) == [True]
     add_report(other)
@@ -84,6 +87,7 @@ def test_days_that_are_ticked_take_the_place_of_an_unknown_one_and_are_no_news(l
     open_now = rows(SlotRow, SlotRow.gone_at.is_(None))
     assert [each.moment for each in open_now] == ["2026-12-01", "2026-12-02", "2026-12-03"]
     assert len(rows(DetectionSlot, DetectionSlot.detection_id == rows(Detection)[-1].id)) == 3
+    assert {each.opening_id for each in rows(Detection)} == {rows(Report)[0].id}
 
 
 def test_what_nobody_sees_any_more_lapses_and_is_the_same_for_two_hours(
@@ -100,7 +104,7 @@ def test_what_nobody_sees_any_more_lapses_and_is_the_same_for_two_hours(
     loop.run_once()
     slot = one(SlotRow)
     assert slot.gone_reason is GoneReason.LAPSED
-    frozen.shift(20 * MINUTE)
+    frozen.shift(15 * MINUTE)
     remove(Report, Report.kind == "none")  # as if nobody had denied it
     add_report(one_of)
     assert told(loop) == [True]
@@ -125,10 +129,11 @@ def test_who_is_alone_neither_holds_what_is_sure_nor_adds_days_to_it(
 
 
 def test_two_unrelated_people_end_what_is_in_doubt(loop: ReportLoop) -> None:
-    one_of, other, third = people(3)
+    one_of, other, third, fourth = people(4)
     add_report(one_of)
     assert told(loop) == [True]
     add_report(other, "none")
+    add_report(fourth, "none", via="answer")  # who is late denies nothing
     add_report(third, "none", opened_at=None)  # counts for nothing
     assert told(loop) == []
     assert one(SlotRow).gone_at is None
@@ -136,7 +141,9 @@ def test_two_unrelated_people_end_what_is_in_doubt(loop: ReportLoop) -> None:
     assert told(loop) == []
     assert one(SlotRow).gone_reason is GoneReason.TAKEN
     add_report(one_of)
-    assert told(loop) == [True]
+    assert told(loop) == []
+    add_report(fourth)
+    assert told(loop) == [False]
     assert len(rows(SlotRow)) == 2
 
 
@@ -195,6 +202,58 @@ def test_three_days_of_looks_that_others_vouch_for_make_a_person_trusted(
     frozen.shift(timedelta(days=61))
     add_report(who)
     assert told(loop) == [True]
+
+
+def test_looks_where_a_script_can_read_earn_no_trust_and_those_that_checks_disprove_take_it(
+    loop: ReportLoop, frozen: time_machine.Traveller
+) -> None:
+    script, honest, operator = people(3)
+    give_role(operator, Role.ADMIN)
+    add_desk(BOBIGNY)
+    for day in range(4):
+        see(f"2026-12-0{day + 1}", desk_id=BOBIGNY)
+        add_report(script, desk_id=BOBIGNY)
+        for each in (operator, honest):
+            add_report(each)
+        told(loop)
+        frozen.shift(timedelta(days=1))
+    assert (trusts(script), trusts(honest)) == (False, True)
+    for _ in range(2):
+        add_checks(BOBIGNY, clock() - MINUTE, [0, 2])
+        add_report(honest, desk_id=BOBIGNY)
+        frozen.shift(2 * MINUTE)
+        told(loop)
+        frozen.shift(timedelta(hours=4))
+    assert not trusts(honest), "two right of the newest four"
+    judged = [each.kind.value for each in rows(Vouch, Vouch.user_id == honest)]
+    assert sorted(judged) == ["disproved"] * 2 + ["shared"] * 4
+
+
+def trusts(who: UUID) -> bool:
+    with session() as s:
+        return read_trust(s, [who])[who].is_trusted
+
+
+def test_who_carried_to_all_what_two_denied_is_no_witness_for_a_week(
+    loop: ReportLoop, frozen: time_machine.Traveller
+) -> None:
+    *pair, first, second, third, fourth = people(6)
+    for each in pair:
+        add_report(each)
+    assert told(loop) == [True, False]
+    frozen.shift(MINUTE)
+    for each in (first, second):
+        add_report(each, "none")
+    frozen.shift(2 * MINUTE)
+    told(loop)
+    for hours, heard in ((3, []), (6 * 24, []), (2 * 24, [True, False])):
+        frozen.shift(timedelta(hours=hours))
+        remove(Report, Report.kind == "none")
+        pair = [third, fourth] if heard else pair
+        for each in pair:
+            add_report(each)
+        assert told(loop) == heard
+    assert {each.kind.value for each in rows(Vouch)} == {"denied"}
 
 
 def test_salts_of_days_that_are_over_go(loop: ReportLoop) -> None:

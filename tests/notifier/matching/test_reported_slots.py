@@ -1,6 +1,7 @@
 """Slots of reports: in doubt they are told to those who asked for that, corroborated to all, and nobody is told twice."""
 
-from datetime import time, timedelta
+import re
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -8,8 +9,8 @@ import pytest
 import time_machine
 
 from api.models.desk import HostState, Source
-from api.models.notification import Notice, Notification, State
-from api.models.report import LOOK_REQUESTED
+from api.models.notification import Match, Notice, Notification, State
+from api.models.report import LOOK_REQUESTED, PageOpening
 from api.models.slot import GoneReason, SlotRow
 from api.models.user import Channel, User
 from configs.ground.clock import clock
@@ -33,11 +34,12 @@ def waiting(*channels: Channel, **columns: Any) -> world.Person:
     return who
 
 
-def saw(slots: list[int] | None = None, *, in_doubt: bool) -> list[int]:
-    """Have people see slots, and match what follows; return the slots."""
+def saw(slots: list[int] | None = None, *, in_doubt: bool, is_again: bool = False) -> list[int]:
+    """Have people see slots of one opening, the first of which names it, and match what follows; return the slots."""
     slots = world.slots(["open"], DESK) if slots is None else slots
     change(SlotRow, SlotRow.id.in_(slots), source=Source.REPORT, in_doubt=in_doubt)
-    world.told(world.matched(world.detection(slots, DESK, in_doubt=in_doubt, **REPORTED)))
+    opening: dict[str, Any] = {"opening_id": UUID(int=slots[0]), "is_again": is_again, "in_doubt": in_doubt}
+    world.told(world.matched(world.detection(slots, DESK, **opening, **REPORTED)))
     return slots
 
 
@@ -126,10 +128,48 @@ def test_corroboration_edits_the_page_and_the_chat_of_those_told_in_doubt_and_se
     slots = world.slots(["open"], DESK)
     for in_doubt in (True, False):
         change(SlotRow, source=Source.REPORT, in_doubt=in_doubt)
-        found = world.detection(slots, DESK, in_doubt=in_doubt, **REPORTED)
+        found = world.detection(slots, DESK, in_doubt=in_doubt, opening_id=UUID(int=1), **REPORTED)
         deliver(*map(str, world.matched(found)))
     mail, chat = sorted(whole.messages(), key=lambda each: each.channel)
     assert "Une personne dit avoir vu des créneaux" in mail.text
     assert "Une personne dit avoir vu des créneaux" in (chat.text_before or "")
     assert "Des personnes ont vu des créneaux" in chat.text
     assert "des personnes ont vu des créneaux" in one(Notice).body
+
+
+@pytest.mark.parametrize("in_doubt", [True, False])
+def test_new_days_of_an_opening_tell_only_those_whose_limits_met_none_before_and_once(in_doubt: bool) -> None:
+    early = waiting(Channel.EMAIL, Channel.TELEGRAM, told_in_doubt=True)
+    late = world.person(channels=(Channel.EMAIL,), addresses=None)
+    world.alert(late, {"desk_id": DESK, "date_from": date(2026, 12, 10)})
+    change(User, User.id == late.id, told_in_doubt=True)
+    first = saw(world.slots(["2026-12-01"], DESK), in_doubt=in_doubt)
+    assert told() == [(early.id, Channel.EMAIL), (early.id, Channel.TELEGRAM)]
+    every = saw([*first, *world.slots(["2026-12-02", "2026-12-11"], DESK)], in_doubt=in_doubt)
+    assert told()[2:] == [(late.id, Channel.EMAIL)]
+    saw([*every, *world.slots(["2026-12-12"], DESK)], in_doubt=in_doubt)
+    world.rearm(desk_id=DESK)
+    assert len(told()) == 3
+    assert sorted(len(list_slots(each)) for each in rows(Match)) == [2, 4], (
+        "what they were told names the new days"
+    )
+
+
+def list_slots(match: Match) -> set[int]:
+    ranges = re.findall(r"\[(\d+),(\d+)\)", str(match.slots))
+    return {each for first, end in ranges for each in range(int(first), int(end))}
+
+
+def test_a_second_telling_goes_by_what_is_free_to_all_but_who_looked() -> None:
+    usual = waiting(Channel.EMAIL, Channel.SMS)
+    looked, opened = waiting(), waiting()
+    slots = saw(in_doubt=False)
+    later = waiting(Channel.SMS)
+    assert {who for who, _ in told()} == {usual.id, looked.id, opened.id}
+    add_report(looked.id, "none", desk_id=DESK)
+    save(PageOpening(user_id=opened.id, desk_id=DESK, opened_at=clock(), networks=[]))
+    before = len(told())
+    saw(slots, in_doubt=False, is_again=True)
+    assert set(told()[before:]) == {(usual.id, Channel.EMAIL), (later.id, Channel.SMS)}
+    saw(slots, in_doubt=False)
+    assert len(told()) == before + 2

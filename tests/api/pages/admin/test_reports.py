@@ -3,6 +3,7 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
 from flask import Flask
 
 from api.models.base import new_id, session
@@ -10,6 +11,7 @@ from api.models.desk import Source
 from api.models.notification import Notice, Notification
 from api.models.report import Reporter, ReportState, read_trust
 from api.models.slot import Detection
+from configs.ground.clock import clock
 from tests.api.pages.admin.conftest import act, audit
 from tests.clients import Browser, problem, sign_in
 from tests.factories import (
@@ -21,6 +23,7 @@ from tests.factories import (
     change,
     one,
     rows,
+    save,
 )
 
 LIST = "/admin/signalements"
@@ -34,8 +37,8 @@ def look(user_id: UUID, **columns: Any) -> UUID:
 def test_who_says_slots_that_nobody_else_saw_stands_first_with_what_that_did(admin: Browser) -> None:
     liar, pair, honest, waiting = (add_account(f"u{number}@example.org").id for number in range(4))
     announce(waiting, desk_id=PEOPLE_S)
-    opened = one(Detection).id
-    change(Detection, source=Source.REPORT, in_doubt=True)
+    opened = new_id()
+    change(Detection, source=Source.REPORT, in_doubt=True, opening_id=opened)
     look(liar, opening_id=opened, networks=[b"near"])
     look(liar)
     look(liar)
@@ -66,6 +69,19 @@ def test_a_pair_whose_opening_two_denied_and_no_third_saw_is_on_the_list(admin: 
     for number in range(2):
         look(add_account(f"n{number}@example.org").id, kind="none", opening_id=None)
     assert {row[0] for row in admin.get(LIST).rows} == {str(each)[-12:] for each in pair}
+
+
+@pytest.mark.parametrize("is_named", [False, True])
+def test_one_telling_to_all_that_somebody_denied_is_on_the_list_also_of_a_trusted_person(
+    admin: Browser, *, is_named: bool
+) -> None:
+    teller, other = (add_account(f"t{number}@example.org").id for number in range(2))
+    if is_named:
+        save(Reporter(user_id=teller, named_at=clock()))
+    look(teller, detection_id=new_id(), is_trusted=is_named)
+    assert admin.get(LIST).rows == []
+    look(other, kind="none", opening_id=None)
+    assert [row[:2] for row in admin.get(LIST).rows] == [[str(teller)[-12:], "oui" if is_named else "non"]]
 
 
 def test_an_operator_ends_reports_with_a_reason_that_the_person_reads(admin: Browser) -> None:
