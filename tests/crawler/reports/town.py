@@ -1,40 +1,52 @@
 """A town of people who report, honest and liars, by the product's own judgement: who is told of what, and who is not.
 
-One desk, one opening in six days that lives 3 to 20 minutes. Honest people look six times a day between 7 and 23 h and
-press what they see; every second one asked for doubt, every fourth of the others may be asked to look; an operator named
-two. Who is told or asked looks, too, in half of the cases, some minutes later. The statements of writer, list and trust
-are retold here; judge_look, has_lapsed and are_unrelated are the product's.
+One desk, whose openings live 3 to 20 minutes: one in six days, or at hours of release that everybody knows. Honest
+people look six times a day between 7 and 23 h and press what they see; every second one asked for doubt, every fourth
+of the others may be asked to look; an operator named two. Who is told or asked looks, too, in half of the cases, some
+minutes later. The statements of writer, list and trust are retold here; judge_look, has_lapsed and are_unrelated are the
+product's.
 """
 
 import random
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from heapq import heapify, heappop, heappush
-from itertools import count
+from itertools import combinations, count
 from typing import NamedTuple
 from uuid import UUID
 
-from api.models.report import TRUST_LASTS, TRUSTED_LOOKS
+from api.models.looks import Look, Pair, Person, are_unrelated
+from api.models.report import TRUSTED_LOOKS, VouchKind, WeighedLook, weigh_looks
 from crawler.reports import judgement
-from crawler.reports.judgement import Action, Look, Opening, Pair, Person, Verdict, are_unrelated
+from crawler.reports.judgement import Audience, Opening, Verdict
 from crawler.reports.trust import PAIRED_FOR
 
 _BEGIN = datetime(2026, 11, 30, tzinfo=UTC)
-_MINUTE, _DAY, _WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
-_FROM, _UNTIL = 7, 23  # hours in which people look and slots open
+_SECOND, _MINUTE, _DAY, _WEEK = (
+    timedelta(seconds=1),
+    timedelta(minutes=1),
+    timedelta(days=1),
+    timedelta(days=7),
+)
+_BY_DAY = 7, 23  # hours in which people look and slots open
+_RELEASE_DAYS, _RELEASE_HOUR = (0, 3), 9  # Mondays and Thursdays
 _LATELY = timedelta(hours=3)  # as trust reckons: so long after a message a look gives none
 _ASKED, _A_DAY = 5, 3  # people about one opening; requests to one of them
 _CONFIRMED = judgement.CONFIRMED_WITHIN
 _LISTED = 2  # openings that nobody else saw, in a week, put a person on the operators' list
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Crew:
     """Liars of one mind. `beat`: between two of their looks; `together`: all look within four minutes.
 
-    `sleeps`: they say what they see until they are trusted.
+    `sleeps`: they say what they see until they are trusted. `before`: they look so many minutes before each release, a
+    pair for each number, other pairs at the next. `hours`: in which they look. `is_named`, `has_earned`: trusted, from
+    the beginning.
     """
 
     size: int
@@ -43,17 +55,48 @@ class Crew:
     together: bool = False
     one_network: bool = False
     sleeps: bool = False
+    before: tuple[float, ...] = ()
+    hours: tuple[int, int] = _BY_DAY
+    is_named: bool = False
+    has_earned: bool = False
 
 
 _HONEST = Crew(0)
 
 
 class World(NamedTuple):
-    """Honest people, and the liars beside them."""
+    """Honest people, and the liars beside them.
+
+    `reporters`: so many honest people look at a release `within` so long; without any, slots open at any hour, one in
+    `between`. `skew`: by so much the clock that stamps every second look is behind.
+    """
 
     honest: int
     crews: tuple[Crew, ...] = ()
-    between: timedelta = timedelta(days=6)  # two openings
+    between: timedelta = timedelta(days=6)
+    reporters: int = 0
+    within: timedelta = timedelta(minutes=3)
+    named: int = 2
+    has_ipv6: bool = False  # every second honest person
+    skew: timedelta = timedelta(0)
+
+
+@dataclass(eq=False)
+class Slots:
+    """A real opening, and who knew of it since when; and those whom an earlier false message kept from it."""
+
+    begins: datetime
+    ends: datetime
+    known: dict[UUID, datetime] = field(default_factory=dict)
+    kept_from: set[UUID] = field(default_factory=set)
+
+
+class Message(NamedTuple):
+    """One telling as a person got it: of what, if it was true, and whether by SMS or call, too."""
+
+    at: datetime
+    slots: Slots | None
+    is_paid: bool
 
 
 @dataclass(eq=False)
@@ -67,17 +110,31 @@ class Member:
     may_be_asked: bool = False
     is_named: bool = False
     vouched: list[date] = field(default_factory=list)
-    told_at: list[datetime] = field(default_factory=list)  # by us
+    messages: list[Message] = field(default_factory=list)
+    told_alone_at: datetime = _BEGIN - _DAY
+    led_at: datetime = _BEGIN - _WEEK  # by a message of ours, last
     asked_at: list[datetime] = field(default_factory=list)
     alone: dict[UUID, datetime] = field(default_factory=dict)  # openings that nobody else saw
     is_listed: bool = False
-    false_alarms: int = 0
     before_list: int = 0  # false alarms before a liar was on the list
 
     def is_trusted(self, at: datetime) -> bool:
         """Whether the person's look alone is told to all."""
-        fresh = self.vouched and self.vouched[-1] > (at - TRUST_LASTS).date()
-        return self.is_named or bool(len(self.vouched) >= TRUSTED_LOOKS and fresh)
+        looks, _ = weigh_looks(
+            [WeighedLook(VouchKind.SHARED, day, is_unreadable=True) for day in self.vouched], at.date()
+        )
+        return self.is_named or looks >= TRUSTED_LOOKS
+
+    @property
+    def false_alarms(self) -> list[datetime]:
+        """When the person was told of what was not open."""
+        return [each.at for each in self.messages if each.slots is None]
+
+    @property
+    def most_a_day(self) -> int:
+        """The most false alarms within 24 hours."""
+        alarms = self.false_alarms
+        return max((number - bisect(alarms, at - _DAY) for number, at in enumerate(alarms, 1)), default=0)
 
 
 @dataclass
@@ -91,50 +148,56 @@ class Told:
     denied_by: set[UUID] = field(default_factory=set)  # while it was sure
 
 
-class Slots(NamedTuple):
-    """A real opening, by those who were told in time, and those whom an earlier false message kept from it."""
-
-    begins: datetime
-    ends: datetime
-    in_time: set[UUID]
-    kept_from: set[UUID]
-
-
 class Town:
     """People of one desk through some weeks; `rng` gives each its own dice, so worlds differ by their liars alone."""
 
     def __init__(self, world: World, seed: int, weeks: int) -> None:
-        self._world, self._seed, self._ends = world, seed, _BEGIN + weeks * _WEEK
+        self.world, self._seed, self._ends = world, seed, _BEGIN + weeks * _WEEK
         crews = [_HONEST] * world.honest + [crew for crew in world.crews for _ in range(crew.size)]
         self.members = {each.person.id: each for each in map(self._settle, count(1), crews)}
-        self.real = list(self._draw_real())
+        self.honest = [each for each in self.members.values() if each.crew is _HONEST]
+        self.real = list(self._draw_releases() if world.reporters else self._draw_real())
         self._ids, self._dice = count(10**6), random.Random(f"{seed} reactions")
-        self._looks = [(at, number, who) for number, (at, who) in enumerate(self._draw_looks())]
+        drawn = [*self._draw_looks(), *self._draw_aimed()]
+        self._looks = [(at, number, who) for number, (at, who) in enumerate(drawn)]
         heapify(self._looks)
         self._before: list[Look] = []
         self._opening: Opening | None = None
         self._told: dict[UUID, Told] = defaultdict(Told)
         self._pairs: dict[Pair, datetime] = {}
         self.false_tellings = {True: 0, False: 0}  # by whether they went to those only who asked for doubt
-        self.listed_after: list[
-            tuple[int, int]
-        ] = []  # false tellings to those, and to all, at a liar's listing
+        # False tellings to those, and to all, at a liar's listing
+        self.listed_after: list[tuple[int, int]] = []
 
     def _settle(self, number: int, crew: Crew) -> Member:
-        name = b"crew" if crew.one_network else b"%d" % number
-        registered = _BEGIN - (90 if crew.one_network else 90 + number) * _DAY
-        person = Person(UUID(int=number), registered, frozenset({name}))
-        honest = crew is _HONEST
+        honest, family = crew is _HONEST, 6 if self.world.has_ipv6 and number % 2 else 4
+        name = b"%c%d" % (family, 0 if crew.one_network else number)
+        age = (
+            random.Random(f"{number} age").uniform(2, 365)
+            if honest
+            else 90
+            if crew.one_network
+            else 90 + number
+        )
+        person = Person(UUID(int=number), _BEGIN - age * _DAY, frozenset({name}))
         return Member(
             person, frozenset({name}), crew, asks_doubt=honest and number % 2 == 0,
-            may_be_asked=honest and number % 4 == 1, is_named=honest and number <= 2,
+            may_be_asked=honest and number % 4 == 1, is_named=crew.is_named or (honest and number <= self.world.named),
+            vouched=[_BEGIN.date()] * TRUSTED_LOOKS if crew.has_earned else [],
         )  # fmt: skip
 
     def _draw_real(self) -> Iterator[Slots]:
         dice, at = random.Random(f"{self._seed} slots"), _BEGIN
-        while (at := at + dice.expovariate(1) * self._world.between) < self._ends:
-            begins = at.replace(hour=dice.randrange(_FROM, _UNTIL), minute=dice.randrange(60))
-            yield Slots(begins, begins + dice.uniform(3, 20) * _MINUTE, set(), set())
+        while (at := at + dice.expovariate(1) * self.world.between) < self._ends:
+            begins = at.replace(hour=dice.randrange(*_BY_DAY), minute=dice.randrange(60))
+            yield Slots(begins, begins + dice.uniform(3, 20) * _MINUTE)
+
+    def _draw_releases(self) -> Iterator[Slots]:
+        dice = random.Random(f"{self._seed} slots")
+        for day in range((self._ends - _BEGIN).days):
+            begins = _BEGIN + day * _DAY + timedelta(hours=_RELEASE_HOUR)
+            if begins.weekday() in _RELEASE_DAYS:
+                yield Slots(begins, begins + dice.uniform(3, 20) * _MINUTE)
 
     def _draw_looks(self) -> Iterator[tuple[datetime, Member]]:
         for member in self.members.values():
@@ -142,10 +205,22 @@ class Town:
             dice = random.Random(f"{self._seed} {'crew' if crew.together else number}")
             late = random.Random(number).uniform(0, 4) * _MINUTE if crew.together else timedelta(0)
             at = _BEGIN + dice.random() * crew.beat
-            while at < self._ends:
-                if _FROM <= at.hour < _UNTIL:
+            while at < self._ends and not crew.before:
+                if _is_between(at.hour, crew.hours):
                     yield at + late, member
                 at += crew.beat * (dice.expovariate(1) if crew is _HONEST or crew.beat == _HONEST.beat else 1)
+
+    def _draw_aimed(self) -> Iterator[tuple[datetime, Member]]:
+        """Yield the looks of those who know when slots are released, honest or not."""
+        for number, slots in enumerate(self.real if self.world.reporters else ()):
+            dice = random.Random(f"{self._seed} release {number}")
+            for each in dice.sample(self.honest, self.world.reporters):
+                yield slots.begins + dice.random() * self.world.within, each
+            for crew in self.world.crews:
+                mine = [each for each in self.members.values() if each.crew is crew]
+                for pair, minutes in zip(_list_pairs(mine, number), crew.before, strict=False):
+                    for each in pair:
+                        yield slots.begins + (dice.random() - minutes) * _MINUTE, each
 
     def live(self) -> "Town":
         """Have everybody look, in order."""
@@ -159,13 +234,16 @@ class Town:
         return next((each for each in self.real if each.begins <= at < each.ends), None)
 
     def _look(self, member: Member, at: datetime) -> None:
-        slots, crew = self._find_slots(at), member.crew
+        slots, crew, number = self._find_slots(at), member.crew, next(self._ids)
         is_trusted = member.is_trusted(at)
         says_true = crew is _HONEST or (crew.sleeps and not is_trusted)
         says_slots = slots is not None if says_true else crew.says_slots
+        stamp = at - self.world.skew * (number % 2)
         look = Look(
-            UUID(int=next(self._ids)), member.person._replace(is_trusted=is_trusted), at, says_slots, member.networks,
+            UUID(int=number), member.person._replace(is_trusted=is_trusted), stamp, says_slots, member.networks,
         )  # fmt: skip
+        if slots and says_true:
+            slots.known.setdefault(member.person.id, at)
         verdict = self._judge(look)
         self._keep(look, verdict)
         if not says_slots and self._opening and not self._opening.in_doubt and self._opening.gone_at is None:
@@ -185,33 +263,33 @@ class Town:
         if opening and opening.gone_at and opening.gone_at < look.at - judgement.RETURNS_WITHIN - _CONFIRMED:
             opening = self._opening = None
         since = look.at - _CONFIRMED
-        since = min(since, opening.seen_at) if opening else since
+        since = min(since, opening.began_at) if opening else since
         self._before = [each for each in self._before if each.at >= since]
-        last = {(each.person.id, each.saw_slots): each for each in self._before}
+        first_at, last = dict[tuple[UUID, bool], datetime](), dict[tuple[UUID, bool], Look]()
+        for each in self._before:
+            first = first_at.setdefault((each.person.id, each.saw_slots), each.at)
+            last[each.person.id, each.saw_slots] = each if first == each.at else each._replace(since=first)
+        if first_said := first_at.get((look.person.id, look.saw_slots)):
+            look = look._replace(since=min(first_said, look.at))
         known = {pair for pair, met in self._pairs.items() if met > look.at - PAIRED_FOR}
-        verdict = judgement.judge_look(look, last.values(), opening, known)
+        lately = look.at - judgement.TOLD_ALONE_AGAIN
+        alone = {each.person.id for each in self.members.values() if each.told_alone_at > lately}
+        verdict = judgement.judge_look(look, last.values(), opening, known, alone)
         if verdict.partner:
             self._pairs[Pair((look.person.id, verdict.partner.person.id))] = look.at
+        elif verdict.tells is Audience.EVERYBODY:
+            self.members[look.person.id].told_alone_at = look.at
         return verdict
 
     def _keep(self, look: Look, verdict: Verdict) -> None:
         """Write what follows, as the writer does."""
         self._before.append(look)
-        was = self._opening
-        match verdict.action:
-            case Action.END if was:
-                self._opening = replace(was, gone_at=look.at)
-            case Action.CONFIRM | Action.CORROBORATE if was:
-                self._opening = replace(was, seen_at=look.at, in_doubt=verdict.in_doubt)
-            case Action.OPEN | Action.RETURN:
-                is_same = was is not None and verdict.action is Action.RETURN
-                self._opening = Opening(was.id if was and is_same else look.id, look.at, verdict.in_doubt)
+        self._opening = verdict.opening
 
     def _note(self, member: Member, look: Look, partner: Look | None) -> None:
         """Give trust by what a trusted, unrelated person saw too, to who was not led there, once a day."""
         told = self._told[self._opening.id] if self._opening else Told()
-        led = any(look.at - _LATELY <= at for at in member.told_at[-1:])
-        told.looks[member.person.id] = member, look, led
+        told.looks[member.person.id] = member, look, look.at - _LATELY <= member.led_at
         if partner:  # of an opening that was ended meanwhile, maybe
             other = self.members[partner.person.id]
             told.looks.setdefault(other.person.id, (other, partner, True))
@@ -224,42 +302,54 @@ class Town:
                 one.vouched.append(look.at.date())
 
     def _tell(self, verdict: Verdict, told: Told, look: Look, slots: Slots | None) -> None:
-        opening, honest = self._opening, [each for each in self.members.values() if each.crew is _HONEST]
+        opening = self._opening
         if opening is None:
             return
         in_doubt = opening.in_doubt
         told.was_sure |= opening.gone_at is None and not in_doubt
-        concerned = [each for each in honest if each.asks_doubt or not in_doubt]
-        if slots:  # who looks there knows by the look itself
-            slots.in_time.add(look.person.id)
+        concerned = [each for each in self.honest if each.asks_doubt or not in_doubt]
+        if slots:
             untold = {each.person.id for each in concerned if told.people.get(each.person.id) is False}
             lied = [its for one, its, _ in told.looks.values() if one.crew is not _HONEST]
             slots.kept_from.update(set() if any(each.person.is_trusted for each in lied) else untold)
-        if verdict.action not in (Action.OPEN, Action.RETURN, Action.CORROBORATE):
+        if verdict.tells is Audience.NOBODY:
             return
+        is_again = verdict.tells is Audience.AGAIN
         lately = look.at - _CONFIRMED
-        is_true = slots is not None or any(
-            one.crew is _HONEST and its.at >= lately for one, its, _ in told.looks.values()
+        is_seen = any(one.crew is _HONEST and its.at >= lately for one, its, _ in told.looks.values())
+        about = slots or (self._find_last(look.at) if is_seen else None)
+        knows = (
+            {one.person.id for one, its, _ in told.looks.values() if its.saw_slots}
+            if is_again
+            else told.people
         )
-        new = [each for each in concerned if each.person.id not in {*told.people, look.person.id}]
+        new = [each for each in concerned if each.person.id not in {*knows, look.person.id}]
+        is_first = not told.people
         for each in new:
-            told.people[each.person.id] = is_true
-            self._reach(each, look.at)
+            is_paid = not in_doubt and each.person.id not in told.people
+            told.people[each.person.id] = about is not None
+            self._reach(each, Message(look.at, about, is_paid))
             if slots:
-                slots.in_time.add(each.person.id)
-            elif not is_true:
-                each.false_alarms += 1
+                slots.known.setdefault(each.person.id, look.at)
+            elif about is None:
                 each.before_list += not any(one.is_listed for one, _, _ in told.looks.values())
-        if new and not is_true:
+        if new and about is None:
             self.false_tellings[in_doubt] += 1
-        if in_doubt and verdict.action is not Action.RETURN:
+        if in_doubt and is_first:
             self._ask(told, look.at)
 
-    def _reach(self, member: Member, at: datetime) -> None:
+    def _find_last(self, at: datetime) -> Slots | None:
+        return next((each for each in reversed(self.real) if each.begins <= at), None)
+
+    def _reach(self, member: Member, message: Message) -> None:
+        member.messages.append(message)
+        self._lead(member, message.at)
+
+    def _lead(self, member: Member, at: datetime) -> None:
         """Have somebody who was told or asked look, perhaps."""
-        member.told_at.append(at)
+        member.led_at = at
         after = at + self._dice.expovariate(1 / 3) * _MINUTE
-        if self._dice.random() < 0.5 and _FROM <= after.hour < _UNTIL:
+        if self._dice.random() < 0.5 and _is_between(after.hour, _BY_DAY):
             heappush(self._looks, (after, next(self._ids), member))
 
     def _ask(self, told: Told, at: datetime) -> None:
@@ -271,7 +361,7 @@ class Town:
         ]  # fmt: skip
         for each in self._dice.sample(free, min(_ASKED, len(free))):
             each.asked_at.append(at)
-            self._reach(each, at)
+            self._lead(each, at)
 
     def _list(self, member: Member, look: Look) -> None:
         """Put on the operators' list who saw several openings, lately, that nobody else did."""
@@ -308,32 +398,102 @@ class Figures(NamedTuple):
     alarms: list[float]  # false, of a person in a week
     in_time: list[float]  # share of openings
     kept_from: list[int]  # times that a person was not told, since untrusted liars' message went before
+    most_a_day: list[int]  # false alarms of one person in 24 hours
+    hidden: list[float]  # the longest time that a person did not know of what was open, in minutes
+    late: list[float]  # share of openings of which a person did not know for more than five minutes
+    paid: int  # the most tellings of one opening to one person by SMS or call
+    free: float  # tellings of one opening to one person who was told, on average
     most_before_list: int  # false alarms of one person who did not ask for doubt
     listed: str  # liars, and after how many false tellings to those who asked + to all
     honest_listed: int
+    trusted: float  # honest people, at the end
 
     def as_row(self) -> str:
-        """Return it as cells of a table."""
+        """Return it as cells of a table of worlds."""
         both = zip(self.alarms, self.in_time, self.kept_from, strict=True)
         cells = (f"{alarms:.2f} | {share:.0%} | {kept}" for alarms, share, kept in both)
         return f"{' | '.join(cells)} | {self.most_before_list} | {self.listed} | {self.honest_listed}"
+
+    def as_aimed_row(self) -> str:
+        """Return it as cells of a table of worlds whose slots are released at known hours."""
+        both = [
+            "{:.1f}; {:.1f}".format(*self.hidden), "{:.1%}; {:.1%}".format(*self.late),
+            "{:.2f}; {:.2f}".format(*self.alarms), "{}; {}".format(*self.most_a_day),
+        ]  # fmt: skip
+        return f"{' | '.join(both)} | {self.paid} | {self.free:.2f} | {self.listed}"
 
 
 def simulate(world: World, seeds: Sequence[int], weeks: int) -> Figures:
     """Live through a world some times."""
     towns = [Town(world, seed, weeks).live() for seed in seeds]
-    everybody = [(town, each) for town in towns for each in town.members.values()]
-    honest = [(town, each) for town, each in everybody if each.crew is _HONEST]
-    alarms, in_time, kept_from = list[float](), list[float](), list[int]()
-    for asks in (True, False):
-        mine = [(town, each) for town, each in honest if each.asks_doubt is asks]
-        due = [(each.person.id, slots) for town, each in mine for slots in town.real]
-        alarms.append(sum(each.false_alarms for _, each in mine) / len(mine) / weeks)
-        in_time.append(sum(who in slots.in_time for who, slots in due) / max(len(due), 1))
-        kept_from.append(sum(who in slots.kept_from - slots.in_time for who, slots in due))
+    ends = _BEGIN + weeks * _WEEK
+    halves = [
+        [(town, each) for town in towns for each in town.honest if each.asks_doubt is asks]
+        for asks in (True, False)
+    ]
+    waits = [[_wait(each, slots) for town, each in half for slots in town.real] for half in halves]
+    honest = [*halves[0], *halves[1]]
+    tellings = [
+        [message.is_paid for message in each.messages if message.slots is slots]
+        for town, each in honest
+        for slots in town.real
+    ]
+    tellings = [each for each in tellings if each]
     after = sorted(each for town in towns for each in town.listed_after)
-    tellings = "{} + {}".format(*after[len(after) // 2]) if after else ""
+    middle = "{} + {}".format(*after[len(after) // 2]) if after else ""
+    liars = sum(len(town.members) - len(town.honest) for town in towns)
     return Figures(
-        alarms, in_time, kept_from, max(each.before_list for _, each in mine),
-        f"{len(after)} of {len(everybody) - len(honest)} | {tellings}", sum(each.is_listed for _, each in honest),
-    )  # fmt: skip
+        alarms=[sum(len(each.false_alarms) for _, each in half) / len(half) / weeks for half in halves],
+        in_time=[
+            sum(each.person.id in slots.known for town, each in half for slots in town.real)
+            / max(1, len(wait))
+            for half, wait in zip(halves, waits, strict=True)
+        ],
+        kept_from=[
+            sum(
+                each.person.id in slots.kept_from - slots.known.keys()
+                for town, each in half
+                for slots in town.real
+            )
+            for half in halves
+        ],
+        most_a_day=[max(each.most_a_day for _, each in half) for half in halves],
+        hidden=[max(wait, default=0) for wait in waits],
+        late=[sum(each > 5 for each in wait) / max(1, len(wait)) for wait in waits],
+        paid=max(map(sum, tellings), default=0),
+        free=sum(map(len, tellings)) / max(1, len(tellings)),
+        most_before_list=max(each.before_list for _, each in halves[1]),
+        listed=f"{len(after)} of {liars} | {middle}",
+        honest_listed=sum(each.is_listed for _, each in honest),
+        trusted=sum(each.is_trusted(ends) for _, each in honest) / len(towns),
+    )
+
+
+def count_lost_pairs(world: World) -> float:
+    """Return the share of pairs of honest people that count as one person."""
+    looks = [
+        Look(each.person.id, each.person, _BEGIN, saw_slots=True, networks=each.networks)
+        for each in Town(world, 0, 1).honest
+    ]
+    pairs = [are_unrelated(*pair) for pair in combinations(looks, 2)]
+    return pairs.count(False) / len(pairs)
+
+
+def _wait(member: Member, slots: Slots) -> float:
+    """Return how many minutes a person did not know of what was open."""
+    return (slots.known.get(member.person.id, slots.ends) - slots.begins) / _MINUTE
+
+
+def _is_between(hour: int, hours: tuple[int, int]) -> bool:
+    """Return whether an hour is of such, also over midnight."""
+    first, end = hours
+    return first <= hour < end if first < end else hour >= first or hour < end
+
+
+def _list_pairs(people: Sequence[Member], turn: int) -> list[tuple[Member, ...]]:
+    """Return disjoint pairs, others in each turn, as in a tournament; one person alone."""
+    first, *others = people
+    if not others:
+        return [(first,)]
+    ring = [first, *others[turn % len(others) :], *others[: turn % len(others)]]
+    return list(zip(ring[: len(ring) // 2], reversed(ring), strict=False))
