@@ -8,6 +8,7 @@ Bodies are unpacked here, with proof that they are whole: half a page could look
 
 import asyncio
 import logging
+import re
 import socket
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,11 @@ from crawler.fetching.identity import PROXY_CONNECT_SECONDS, ask_by_proxy
 _GZIP = 16 + zlib.MAX_WBITS
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
+# Content codings, registered (https://www.iana.org/assignments/http-parameters/) and old
+_COMPRESSION = re.compile(
+    r"(?:x-)?(?:gzip|compress|deflate|bzip2?|xz|zip)|br|brotli|zstd|sdch|exi|pack200-gzip|aes128gcm|dc[bz]"
+)
+_LOOKED_AT = 1024
 _MAGIC = b"\x1f\x8b"
 _MOST_MEMBERS = 10  # of a gzip: each copies what is behind it
 _KINDS = {"gzip": (_GZIP,), "x-gzip": (_GZIP,), "deflate": (_ZLIB, _RAW)}  # some servers send deflate bare
@@ -72,6 +78,8 @@ def unpack(body: bytes, encodings: str, limit: int) -> bytes:
         TooLarge: it unpacks to more than `limit` bytes.
     """
     named = [name for each in encodings.split(",") if (name := each.strip().lower()) not in ("", "identity")]
+    if b"\0" not in body[:_LOOKED_AT]:  # text: other words mean nothing, as in browsers
+        named = [each for each in named if _COMPRESSION.fullmatch(each)]
     if not named:
         return body
     if len(named) > 1 or named[0] not in _KINDS:

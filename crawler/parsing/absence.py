@@ -40,6 +40,8 @@ _TITLES = etree.XPath("//title[not(ancestor::svg)]/text()")  # two, where a page
 # One axis: reading the text of parts (XSLT) disturbs the order in which libxml2 joins the results of several.
 _HEADING = " or ".join(f"self::{each}" for each in "h1 h2 h3 h4 h5 h6 legend caption".split())  # noqa: SIM905
 _NEAREST_HEADING = f"preceding::*[{_HEADING}][1]"
+_IS_SENTENCE = re.compile(r"\w{2}\s?[.!?…](?:\s|$)")
+_HARMLESS = re.compile(r"(?i)\b(?:utilis\w+|uses?) (?:des |de |only |uniquement )*cookies\b[^.!?]*[.!?]")
 _MOST_BLOCKS = 50
 _LONGEST_BLOCK = 2000  # characters; a longer text is no paragraph
 
@@ -107,12 +109,27 @@ def find_page_trouble(page: Page, sentence: str) -> str:
 
     Its sentence for none does not count.
     """
-    shown = [each for each in _ALERTS(page.root) if _is_alert(each)]
-    alerts = (rendered_text(each)[:_LONGEST_BLOCK] for each in shown[:_MOST_BLOCKS])
+    alerts = _list_alerts(page)
     titles = " ".join(str(each) for each in _TITLES(page.root)[:_MOST_BLOCKS])
     named = MAINTENANCE.sub(" ", collapse_whitespace(titles[:_LONGEST_BLOCK]))
     found = (speaks_of_page_trouble(each, sentence) for each in (named, *alerts))
     return next(filter(None, found), "")
+
+
+def find_unread_alert(page: Page, sentence: str) -> str:
+    """Return the first sentence in an alert or main heading that is not the one for none; empty without one.
+
+    Nobody has read what it says. A title is no sentence.
+    """
+    alerts = (_HARMLESS.sub("", each) for each in _list_alerts(page))
+    unread = (each for each in alerts if not folds_to_phrase(fold(each), sentence))
+    return next((each[:LONGEST_QUOTE] for each in unread if _IS_SENTENCE.search(each)), "")
+
+
+def _list_alerts(page: Page) -> list[str]:
+    """Return the texts of alerts and main headings."""
+    shown = [each for each in _ALERTS(page.root) if _is_alert(each)]
+    return [rendered_text(each)[:_LONGEST_BLOCK] for each in shown[:_MOST_BLOCKS]]
 
 
 def _is_alert(node: HtmlElement) -> bool:

@@ -49,6 +49,15 @@ _UNLINKED = (
 )
 # The word for a free hour in a link, or in a row of more than four cells.
 _ASTRAY = "boolean(ancestor-or-self::a or ancestor::tr[count(td) > 4])"
+# Cells of a week, what a taken one says, and what it does not hold: what a person could choose, a class of free hours
+_CELLS = "/descendant::tr[count(td) > 4]/td"
+_TAKEN = frozenset({"", "complet", "fermé", "férié", "indisponible", "occupé", "passé", "-", "–", "x"})
+_CHOOSABLE = (
+    "descendant-or-self::*[self::a or self::button or self::input or self::select or @onclick or @role]"
+)
+_MARKED = re.compile(
+    r"(?<![a-zà-ÿ])(?:free|libre|open|available|dispo(?:nible)?|bookable|status-1)(?![a-zà-ÿ\d])"
+)
 _MOST = 100  # plannings; a page has about a dozen, and each label is searched in the whole page
 _RADIOS = (
     "/descendant::input[@name='planning'][translate(@type, 'ADIOR', 'adior')='radio'"
@@ -165,9 +174,20 @@ def _is_whole(page: Page, form: Form, slots: tuple[Slot, ...], window: CoveredWi
         return False
     if b"</table" not in page.lowered or page.body.rfind(b"<") > page.body.rfind(b">"):
         return False
+    if any(not _is_known(cell, form) for cell in page.root.xpath(_CELLS)):
+        return False
     free = page.root.xpath(_UNLINKED, word=_FREE, hours=form.hours)
     legends = [each for each in free if not each.getparent().xpath(_ASTRAY)]
     return len(free) == len(legends) == 1
+
+
+def _is_known(cell: html.HtmlElement, form: Form) -> bool:
+    """Tell whether a cell of a week links hours, or is one that is taken: its words say so, and nothing in it more."""
+    if cell.xpath("descendant::a[contains(@href, $hours)]", hours=form.hours):
+        return True
+    marks = " ".join(cell.xpath("descendant-or-self::*/@class")).casefold()
+    is_taken = rendered_text(cell).strip().casefold() in _TAKEN and not _MARKED.search(marks)
+    return is_taken and not cell.xpath(_CHOOSABLE)
 
 
 class EzBookingParameters(Strict):

@@ -13,7 +13,7 @@ from pydantic import Field, model_validator
 
 from configs.ground.strict_model import Strict
 from configs.world.desk import Text, Whole
-from crawler.parsing.absence import Statement, check_page, find_statement, read_mark
+from crawler.parsing.absence import Statement, check_page, find_statement, find_unread_alert, read_mark
 from crawler.parsing.css_selectors import Match, Selector, find_matches, find_visible, one_text
 from crawler.parsing.dates import day_of, has_unmatched_dates, moment_of
 from crawler.parsing.error_pages import read_no_document
@@ -274,6 +274,8 @@ def _nothing(page: Page, said: Statement, *, doubts: bool = False) -> Reading:
     said = check_page(page, said, _ignored(page))
     if said.doubt:
         return Reading(Outcome.UNREADABLE, f"{words} {said.doubt}")
+    if unread := find_unread_alert(page, said.words):
+        return Reading(Outcome.UNREADABLE, f"{words} beside what nobody has read: {unread!r}")
     if said.beyond:
         until = CoveredWindow(last=page.visit.last_day)
         return Reading(Outcome.NO_SLOTS, f"{said.words}; {said.beyond}", covered=(until,))

@@ -21,6 +21,7 @@ from crawler.fetching.errors import Broken, NotAccepted, TooLarge
 from crawler.url_policy import AddressRefused
 from tests.crawler.held import Held
 from tests.crawler.wire import answer, silent, wire
+from tests.in_turn import in_turn
 from tests.waiting import PATIENCE, until
 
 
@@ -140,6 +141,13 @@ def test_no_more_than_ten_members_of_a_gzip_are_unpacked() -> None:
     assert unpack(member * 10, "gzip", LIMIT) == b"x" * 10
     with pytest.raises(Broken, match="more than 10 members"):
         unpack(member * 11, "gzip", LIMIT)
+
+
+@in_turn("encodings", ["UTF-8", "utf-8", "none", "8bit", "binary", "chunked", "UTF-8, identity"])
+def test_an_encoding_that_names_no_compression_is_ignored_where_the_body_is_text(encodings: str) -> None:
+    assert unpack(b"<p>Aucun</p>", encodings, LIMIT) == b"<p>Aucun</p>"
+    with pytest.raises(NotAccepted):
+        unpack(b"\0\1 packed", encodings, LIMIT)
 
 
 def test_an_encoding_that_was_not_asked_for_is_named() -> None:

@@ -210,6 +210,42 @@ def test_a_week_that_is_not_whole_proves_nothing(body: str) -> None:
     assert (reading.outcome, reading.slots, reading.covered) == (Outcome.UNREADABLE, (), ())
 
 
+# Parts of a cell that a template may have: none is a hour that is known to be taken.
+_MARKS = st.sampled_from(["status-1 free", "libre", "slot--available", "dispo", "status-0 taken", "", "x9"])
+_TAGS = st.sampled_from(["a", "button", "span", "label", "input", "div"])
+_SAID = st.sampled_from(["09:30", "9h30", "Disponible", "2 places", "Choisir", "libre", "complet", "", "…"])
+_MORE = st.sampled_from(
+    [
+        "",
+        "href='#'",
+        "href='/booking/choose/9845/17'",
+        "onclick='take(1)'",
+        "role=button",
+        f"data-unix={HOUR}",
+    ]
+)
+
+
+@pytest.mark.rule("3.2")
+@given(_MARKS, _TAGS, _SAID, _MORE)
+def test_whatever_a_template_makes_of_a_free_hour_no_week_proves_that_there_is_none(
+    mark: str, tag: str, said: str, more: str
+) -> None:
+    """A cell without a word of a taken one, or with a mark of a free one or with what can be chosen, is not known."""
+    cell = f"<td class='{mark}'><{tag} {more}>{said}</{tag}></td>"
+    is_free = mark in ("status-1 free", "libre", "slot--available", "dispo")
+    is_known = (
+        said in ("complet", "")
+        and not is_free
+        and tag not in ("a", "button", "input")
+        and "on" not in more.split("=", maxsplit=1)[0]
+        and "role" not in more
+    )
+    body = ez.week(TODAY).replace("<td>complet</td>", cell, 1)
+    reading = read(body, step="week", place=A, window=WINDOW)
+    assert bool(reading.covered) is is_known, cell
+
+
 @in_turn("unix", ["", "x", "9" * 30, "-9" + "9" * 20, "1e9", "1795249632.5"])
 def test_a_malformed_hour_is_left_out(unix: str) -> None:
     reading = read(ez.week(TODAY, [HOUR]) + ez.link(unix), step="week", place=A, window=WINDOW)

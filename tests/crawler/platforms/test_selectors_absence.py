@@ -326,6 +326,21 @@ def test_words_of_trouble_take_the_sentence_back(trouble: str) -> None:
     assert not any(page.covered for page in pages)
 
 
+@pytest.mark.rule("3.2")
+@in_turn(
+    "said",
+    [
+        "Captcha invalide.", "Votre adresse IP a été bloquée.", "You are now in line.",
+        "Vous devez accepter les cookies pour continuer.", "Bienvenue. Ce service ouvre lundi !",
+    ],
+)  # fmt: skip
+def test_a_sentence_that_nobody_has_read_in_an_alert_or_the_heading_is_doubt(said: str) -> None:
+    for part in (f"<div role='alert'>{said}</div>", f"<h1>{said}</h1>", f"<output>{said}</output>"):
+        reading = read(f"<p>{NONE}.</p>", head=part)
+        assert (reading.outcome, reading.covered) == (Outcome.UNREADABLE, ())
+    assert read(f"<p>{NONE}.</p>", head="<h1>Bienvenue</h1>").outcome is Outcome.NO_SLOTS
+
+
 def test_an_alert_that_is_not_shown_or_speaks_of_none_is_no_trouble() -> None:
     assert read(f"<p>{NONE}.</p><p role='alert' hidden>Session expirée</p>").outcome is Outcome.NO_SLOTS
     assert read(f"<p role='alert'>{NONE}.</p>").outcome is Outcome.NO_SLOTS
