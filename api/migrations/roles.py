@@ -199,13 +199,15 @@ RIGHTS: dict[str, dict[Program, str]] = {
     # What people report; `background` parts it from them
     "reports": {
         "api": _ADD, "background": "SELECT, UPDATE (user_id, networks), DELETE", "crawler": "SELECT, UPDATE",
-        "notifier": "SELECT (user_id, desk_id, kind, seen_at, state)", "reader": _READ,
+        "notifier": "SELECT (id, user_id, desk_id, kind, seen_at, state, detection_id, corroborates_id)",
+        "reader": _READ,
     },
     "page_openings": {"api": _ADD, "background": _DROP, "notifier": "SELECT (user_id, desk_id, opened_at)"},
     "network_salts": {"api": _ADD, "crawler": _DROP},
     "reporters": {"api": _CHANGE, "background": _READ, "crawler": _READ, "notifier": _READ, "reader": _READ},
     "vouches": {
-        "api": _DROP, "background": "SELECT, UPDATE (opening_id), DELETE", "crawler": _ADD, "reader": _READ,
+        "api": _DROP, "background": "SELECT, UPDATE (opening_id), DELETE",
+        "crawler": "SELECT, INSERT, UPDATE (kind)", "reader": _READ,
     },
     "discovery_runs": {"api": _READ, "crawler": _CHANGE, "reader": _READ},
     "desk_links": {"api": _READ, "background": _READ, "crawler": _ALL, "reader": _READ},

@@ -81,10 +81,12 @@ WITH denials AS (
       AND c.started_at BETWEEN r.seen_at - interval '2 minutes' AND r.seen_at + interval '2 minutes')
 )
 INSERT INTO vouches (id, user_id, vouched_on, opening_id, kind)
-SELECT gen_random_uuid(), user_id, CAST(:now AS date), opening_id, kind FROM misses WHERE user_id IS NOT NULL
-ON CONFLICT (user_id, opening_id) DO NOTHING
+SELECT DISTINCT ON (user_id, opening_id) gen_random_uuid(), user_id, CAST(:now AS date), opening_id, kind
+FROM misses WHERE user_id IS NOT NULL ORDER BY user_id, opening_id, kind DESC
+ON CONFLICT (user_id, opening_id) DO UPDATE SET kind = excluded.kind
+  WHERE vouches.kind = 'denied' AND excluded.kind = 'denied_widely'
 """)
-_NO_WITNESS_FOR = timedelta(days=7)  # who carried to all what two denied and nobody else saw
+NO_WITNESS_FOR = timedelta(days=7)  # who carried to all what two denied and nobody else saw
 
 
 def read_people(session: Session, ids: Collection[UUID], now: datetime) -> dict[UUID, Person]:
@@ -97,7 +99,7 @@ def read_people(session: Session, ids: Collection[UUID], now: datetime) -> dict[
     networks = {who: frozenset(found) for who, found in session.execute(of_each)}
     users = sa.select(User.id, User.created_at, User.registered_from).where(is_any_of(User.id, ids))
     is_denied = Vouch.kind.in_((VouchKind.DENIED, VouchKind.DENIED_WIDELY))
-    lately = is_any_of(Vouch.user_id, ids), Vouch.vouched_on > now.date() - _NO_WITNESS_FOR
+    lately = is_any_of(Vouch.user_id, ids), Vouch.vouched_on > now.date() - NO_WITNESS_FOR
     no_witnesses = set(session.scalars(sa.select(Vouch.user_id).where(is_denied, *lately)))
     return {
         key: Person(

@@ -5,12 +5,12 @@ from collections.abc import Collection, Iterable
 from uuid import UUID
 
 import sqlalchemy as sa
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from api.models.alert import Alert
 from api.models.base import is_any_of
 from api.models.notification import Match, Notification, State, write_ranges
-from api.models.report import PageOpening, Report
+from api.models.report import PageOpening, Report, ReportKind
 from api.models.slot import Detection
 from notifier.matching.queries import WantedSlots
 
@@ -45,12 +45,26 @@ def read_told(session: Session, detection: Detection, user_ids: Collection[UUID]
 
 
 def read_lookers(session: Session, detection: Detection, user_ids: Collection[UUID]) -> set[UUID]:
-    """Return which of these users opened the desk's page, pressed or answered since the opening began."""
+    """Return which of these users pressed slots since the opening began, or looked since the two saw whom it tells.
+
+    Who looked before those two and saw none knows nothing of it: what led there may have been a lie.
+    """
     its = sa.select(sa.func.min(Detection.seen_at)).where(Detection.opening_id == opening_of(detection))
     began_at = session.scalar(its) or detection.seen_at
+    partner = aliased(Report)
+    first = sa.select(sa.func.least(Report.seen_at, partner.seen_at)).where(
+        Report.detection_id == detection.id
+    )
+    seen_at = (
+        session.scalar(first.outerjoin(partner, partner.id == Report.corroborates_id)) or detection.seen_at
+    )
+    pressed = sa.and_(Report.kind == ReportKind.SLOTS, Report.seen_at >= began_at)
     found = set[UUID]()
-    for row, at in ((PageOpening, PageOpening.opened_at), (Report, Report.seen_at)):
-        mine = row.desk_id == detection.desk_id, at >= began_at, is_any_of(row.user_id, user_ids)
+    for row, knows in (
+        (PageOpening, PageOpening.opened_at >= seen_at),
+        (Report, sa.or_(Report.seen_at >= seen_at, pressed)),
+    ):
+        mine = row.desk_id == detection.desk_id, knows, is_any_of(row.user_id, user_ids)
         found |= {each for each in session.scalars(sa.select(row.user_id).where(*mine)) if each}
     return found
 

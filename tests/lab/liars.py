@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from tests.crawler.reports.town import Crew, Figures, World, count_lost_pairs, simulate
+from tests.crawler.reports.town import Crew, World
+from tests.crawler.reports.town_figures import Figures, count_lost_pairs, simulate
 from tests.lab.bench.figures import Figure
 
 _SEEDS, _WEEKS, _AIMED_WEEKS = 5, 26, 8
@@ -73,10 +74,11 @@ _TRUSTED_BEFORE = {0: 0.0, 1: 1.4, 2: 3.0}  # of them, by rules that counted no 
 
 def _print_worlds(worlds: Mapping[str, World]) -> dict[str, Figures]:
     """Print what worlds come to; pairs are of those who asked for doubt, and of the others."""
+    head = "longest hidden, min | hidden 5 min | false alarms a week | most in 24 h"
     print(
-        "\n| liars | longest hidden, min | hidden 5 min | false a week | most in 24 h | by SMS or call, most | free, mean | listed | after |"
+        f"\n| liars | asked for doubt: {head} | others: {head} | by SMS or call, most | free, mean | listed | after |"
     )
-    print("| --- " * 9 + "|")
+    print("| --- " * 13 + "|")
     found = {}
     for name, world in worlds.items():
         found[name] = simulate(world, range(_SEEDS), _AIMED_WEEKS)
@@ -89,11 +91,18 @@ def _reckon(
 ) -> Iterator[Figure]:
     """Yield the goals, each with the worst that was measured."""
     for size in (2, 4, 10):
-        mine = [max(each.hidden) for name, each in aimed.items() if name.startswith(f"{size} ")]
+        mine = [
+            max(each.doubters.hidden, each.others.hidden)
+            for name, each in aimed.items()
+            if name.startswith(f"{size} ")
+        ]
         yield Figure(f"{size} accounts aim, 3 honest reporters: longest hidden, minutes", max(mine), "≤ 5")
-    for number, who in enumerate(("who asked for doubt", "others")):
-        most = max(each.most_a_day[number] for each in trusted.values())
-        yield Figure(f"a trusted liar: false messages to one person in 24 hours, {who}", most, "≤ 2")
+    most = {
+        "who asked for doubt": max(each.doubters.most_a_day for each in trusted.values()),
+        "others": max(each.others.most_a_day for each in trusted.values()),
+    }
+    for who, alarms in most.items():
+        yield Figure(f"a trusted liar: false messages to one person in 24 hours, {who}", alarms, "≤ 2")
     yield Figure("an honest opening: by SMS or call, most", max(each.paid for each in honest.values()), "≤ 1")
     yield Figure(
         "an honest opening: free messages, mean", max(each.free for each in honest.values()), "≤ 1.2"

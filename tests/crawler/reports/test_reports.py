@@ -9,6 +9,7 @@ import pytest
 import redis
 import time_machine
 
+from api.models.alert import AlertTarget
 from api.models.base import session
 from api.models.check import Check
 from api.models.desk import DeskState, Outage, Source
@@ -22,8 +23,10 @@ from tests.api.world import PREFECTURES
 from tests.factories import (
     BOBIGNY,
     PEOPLE_S,
+    add_alert,
     add_checks,
     add_desk,
+    add_match,
     add_report,
     add_user,
     give_role,
@@ -254,6 +257,25 @@ def test_who_carried_to_all_what_two_denied_is_no_witness_for_a_week(
             add_report(each)
         assert told(loop) == heard
     assert {each.kind.value for each in rows(Vouch)} == {"denied"}
+
+
+def test_a_trusted_person_alone_whom_five_told_people_denied_one_by_one_is_denied_widely(
+    loop: ReportLoop, frozen: time_machine.Traveller
+) -> None:
+    who, operator, *deniers = people(7)
+    for number in range(3):
+        vouched_on = clock().date() - timedelta(days=number + 1)
+        save(Vouch(user_id=who, voucher_id=operator, vouched_on=vouched_on))
+    add_report(who)
+    assert told(loop) == [False]
+    (slot,) = rows(SlotRow)
+    for number, each in enumerate(deniers):
+        alert = add_alert(each, AlertTarget(desk_id=PEOPLE_S))
+        add_match(alert, one(Detection).id, [slot.id])
+        add_report(each, "none")
+        frozen.shift(timedelta(seconds=61 if number in (1, 2) else 31))
+        loop.run_once()
+    assert [each.kind.value for each in rows(Vouch, Vouch.opening_id.is_not(None))] == ["denied_widely"]
 
 
 def test_salts_of_days_that_are_over_go(loop: ReportLoop) -> None:
