@@ -35,7 +35,16 @@ WORLDS: dict[str, World] = {
 BOUND = [name for name in WORLDS if name.startswith(("one", "a pair", "two liars"))]
 
 _RELEASES = World(40, reporters=3)  # on Mondays and Thursdays at nine
-_AIMS = ((5.0,), (12.0,), (60.0,), (2.0,), (7.0, 2.0), (12.0, 6.0))  # minutes before, of each pair
+_AIMS = (
+    (1.0,),
+    (2.0,),
+    (5.0,),
+    (12.0,),
+    (60.0,),
+    (5.5, 1.0),
+    (7.0, 2.0),
+    (12.0, 6.0),
+)  # minutes before, of each pair
 AIMED = {
     f"{size} accounts, {' and '.join(f'{each:g}' for each in before)} min before": _RELEASES._replace(
         crews=(Crew(size, before=before),)
@@ -43,6 +52,13 @@ AIMED = {
     for size in (2, 4, 10)
     for before in _AIMS
     if size >= 2 * len(before)
+} | {
+    "4 accounts, 5 min before, one told person in ten looks": _RELEASES._replace(
+        crews=(Crew(4, before=(5.0,)),), curious=0.1
+    ),
+    "4 accounts that were right at a checked desk, 5 min before": _RELEASES._replace(
+        crews=(Crew(4, before=(5.0,), reads_checks=True),)
+    ),
 }
 # By the crew of one trusted person: false messages of a day, and whom they keep from what is open.
 _TRUSTED = {
@@ -50,6 +66,7 @@ _TRUSTED = {
     "each 9 minutes": Crew(1, beat=timedelta(minutes=9)),
     "each 9 minutes of the night": Crew(1, beat=timedelta(minutes=9), hours=(23, 7)),
     "5 min before": Crew(1, before=(5.0,)),
+    "a sleeper": Crew(1, sleeps=True, beat=_EACH_FIVE),
 }
 TRUSTED = {
     f"trusted{' by an operator' if is_named else ''}, {name}": _RELEASES._replace(
@@ -58,7 +75,7 @@ TRUSTED = {
     for is_named in (False, True)
     for name, crew in _TRUSTED.items()
 } | {
-    "trusted liar of none, nobody else is trusted": _RELEASES._replace(
+    "trusted by an operator, says none, nobody else is trusted": _RELEASES._replace(
         crews=(Crew(1, says_slots=False, beat=_EACH_FIVE, is_named=True),), named=0
     )
 }
@@ -76,9 +93,9 @@ def _print_worlds(worlds: Mapping[str, World]) -> dict[str, Figures]:
     """Print what worlds come to; pairs are of those who asked for doubt, and of the others."""
     head = "longest hidden, min | hidden 5 min | false alarms a week | most in 24 h"
     print(
-        f"\n| liars | asked for doubt: {head} | others: {head} | by SMS or call, most | free, mean | listed | after |"
+        f"\n| liars | asked for doubt: {head} | others: {head} | by SMS or call, most | free, mean | listed | after | honest unheard |"
     )
-    print("| --- " * 13 + "|")
+    print("| --- " * 14 + "|")
     found = {}
     for name, world in worlds.items():
         found[name] = simulate(world, range(_SEEDS), _AIMED_WEEKS)
@@ -90,19 +107,24 @@ def _reckon(
     aimed: Mapping[str, Figures], trusted: Mapping[str, Figures], honest: Mapping[str, Figures]
 ) -> Iterator[Figure]:
     """Yield the goals, each with the worst that was measured."""
-    for size in (2, 4, 10):
-        mine = [
+    for size, is_double in ((2, False), (4, False), (10, False), (4, True), (10, True)):
+        hidden = [
             max(each.doubters.hidden, each.others.hidden)
             for name, each in aimed.items()
-            if name.startswith(f"{size} ")
+            if name.startswith(f"{size} ") and (" and " in name) is is_double
         ]
-        yield Figure(f"{size} accounts aim, 3 honest reporters: longest hidden, minutes", max(mine), "≤ 5")
-    most = {
-        "who asked for doubt": max(each.doubters.most_a_day for each in trusted.values()),
-        "others": max(each.others.most_a_day for each in trusted.values()),
-    }
-    for who, alarms in most.items():
-        yield Figure(f"a trusted liar: false messages to one person in 24 hours, {who}", alarms, "≤ 2")
+        pairs = "two pairs" if is_double else "a pair"
+        what = f"{pairs} of {size} accounts aims, 3 honest reporters: longest hidden, minutes"
+        yield Figure(what, max(hidden), "≤ 5")
+    for how, is_named in (("earned trust", False), ("was named by an operator", True)):
+        mine = [each for name, each in trusted.items() if ("operator" in name) is is_named]
+        asked, others = (
+            max(each.doubters.most_a_day for each in mine),
+            max(each.others.most_a_day for each in mine),
+        )
+        what = f"a liar who {how}: false messages to one person in 24 hours"
+        yield Figure(f"{what}, who asked for doubt", asked, "≤ 2")
+        yield Figure(f"{what}, others", others, "≤ 2")
     yield Figure("an honest opening: by SMS or call, most", max(each.paid for each in honest.values()), "≤ 1")
     yield Figure(
         "an honest opening: free messages, mean", max(each.free for each in honest.values()), "≤ 1.2"

@@ -3,8 +3,8 @@
 One desk, whose openings live 3 to 20 minutes: one in six days, or at hours of release that everybody knows. Honest
 people look six times a day between 7 and 23 h and press what they see; every second one asked for doubt, every fourth
 of the others may be asked to look; an operator named two. Who is told or asked looks, too, in half of the cases, some
-minutes later. The statements of writer, list and trust are retold here; judge_look, has_lapsed and are_unrelated are the
-product's.
+minutes later. The queries of writer, matching, list and trust are retold here; judge_look, has_lapsed, weigh_looks and
+are_unrelated are the product's.
 """
 
 import random
@@ -12,32 +12,27 @@ from bisect import bisect
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
-from itertools import combinations, count
+from itertools import count
 from typing import NamedTuple
 from uuid import UUID
 
 from api.models.looks import Look, Pair, Person, are_unrelated
 from api.models.report import TRUSTED_LOOKS, VouchKind, WeighedLook, weigh_looks
 from crawler.reports import judgement
-from crawler.reports.judgement import Audience, Opening, Verdict
-from crawler.reports.trust import PAIRED_FOR
+from crawler.reports.judgement import Action, Audience, Opening, Verdict
+from crawler.reports.trust import NO_WITNESS_FOR, PAIRED_FOR
 
-_BEGIN = datetime(2026, 11, 30, tzinfo=UTC)
-_SECOND, _MINUTE, _DAY, _WEEK = (
-    timedelta(seconds=1),
-    timedelta(minutes=1),
-    timedelta(days=1),
-    timedelta(days=7),
-)
+BEGIN = datetime(2026, 11, 30, tzinfo=UTC)
+MINUTE, _DAY, WEEK = timedelta(minutes=1), timedelta(days=1), timedelta(days=7)
 _BY_DAY = 7, 23  # hours in which people look and slots open
 _RELEASE_DAYS, _RELEASE_HOUR = (0, 3), 9  # Mondays and Thursdays
 _LATELY = timedelta(hours=3)  # as trust reckons: so long after a message a look gives none
 _ASKED, _A_DAY = 5, 3  # people about one opening; requests to one of them
 _CONFIRMED = judgement.CONFIRMED_WITHIN
 _LISTED = 2  # openings that nobody else saw, in a week, put a person on the operators' list
-_NEVER = datetime.max.replace(tzinfo=UTC)
+_DENIED_FOR, _AT_ONCE = timedelta(minutes=30), timedelta(minutes=5)  # after a telling, as trust reckons
 
 
 @dataclass(frozen=True)
@@ -46,7 +41,7 @@ class Crew:
 
     `sleeps`: they say what they see until they are trusted. `before`: they look so many minutes before each release, a
     pair for each number, other pairs at the next. `hours`: in which they look. `is_named`, `has_earned`: trusted, from
-    the beginning.
+    the beginning; `reads_checks`: right three times then, where checks see slots.
     """
 
     size: int
@@ -59,6 +54,7 @@ class Crew:
     hours: tuple[int, int] = _BY_DAY
     is_named: bool = False
     has_earned: bool = False
+    reads_checks: bool = False
 
 
 _HONEST = Crew(0)
@@ -68,7 +64,8 @@ class World(NamedTuple):
     """Honest people, and the liars beside them.
 
     `reporters`: so many honest people look at a release `within` so long; without any, slots open at any hour, one in
-    `between`. `skew`: by so much the clock that stamps every second look is behind.
+    `between`. `skew`: by so much the clock that stamps every second look is behind. `curious`: the share of those who
+    are told or asked that looks.
     """
 
     honest: int
@@ -79,6 +76,7 @@ class World(NamedTuple):
     named: int = 2
     has_ipv6: bool = False  # every second honest person
     skew: timedelta = timedelta(0)
+    curious: float = 0.5
 
 
 @dataclass(eq=False)
@@ -109,10 +107,11 @@ class Member:
     asks_doubt: bool = False
     may_be_asked: bool = False
     is_named: bool = False
-    vouched: list[date] = field(default_factory=list)
+    vouches: dict[UUID, WeighedLook] = field(default_factory=dict)  # by opening
     messages: list[Message] = field(default_factory=list)
-    told_alone_at: datetime = _BEGIN - _DAY
-    led_at: datetime = _BEGIN - _WEEK  # by a message of ours, last
+    told_alone: tuple[datetime, UUID] | None = None  # when the person told all of which opening, last
+    looked_at: datetime = BEGIN - WEEK
+    led_at: datetime = BEGIN - WEEK  # by a message of ours, last
     asked_at: list[datetime] = field(default_factory=list)
     alone: dict[UUID, datetime] = field(default_factory=dict)  # openings that nobody else saw
     is_listed: bool = False
@@ -120,10 +119,16 @@ class Member:
 
     def is_trusted(self, at: datetime) -> bool:
         """Whether the person's look alone is told to all."""
-        looks, _ = weigh_looks(
-            [WeighedLook(VouchKind.SHARED, day, is_unreadable=True) for day in self.vouched], at.date()
-        )
+        looks, _ = weigh_looks([*self.vouches.values()], at.date())
         return self.is_named or looks >= TRUSTED_LOOKS
+
+    def know(self, at: datetime) -> Person:
+        """Return what judgement knows of the person."""
+        since, denied = (at - NO_WITNESS_FOR).date(), (VouchKind.DENIED, VouchKind.DENIED_WIDELY)
+        is_denied = any(each.kind in denied and each.on > since for each in self.vouches.values())
+        return self.person._replace(
+            is_trusted=self.is_trusted(at), is_named=self.is_named, is_witness=self.is_named or not is_denied,
+        )  # fmt: skip
 
     @property
     def false_alarms(self) -> list[datetime]:
@@ -148,11 +153,22 @@ class Told:
     denied_by: set[UUID] = field(default_factory=set)  # while it was sure
 
 
+@dataclass
+class Telling:
+    """One telling to all, who carried it, and who saw none soon after, when."""
+
+    look: Look
+    partner: Look | None
+    opening: UUID
+    people: set[UUID]
+    denied: dict[UUID, datetime] = field(default_factory=dict)
+
+
 class Town:
     """People of one desk through some weeks; `rng` gives each its own dice, so worlds differ by their liars alone."""
 
     def __init__(self, world: World, seed: int, weeks: int) -> None:
-        self.world, self._seed, self._ends = world, seed, _BEGIN + weeks * _WEEK
+        self.world, self._seed, self._ends = world, seed, BEGIN + weeks * WEEK
         crews = [_HONEST] * world.honest + [crew for crew in world.crews for _ in range(crew.size)]
         self.members = {each.person.id: each for each in map(self._settle, count(1), crews)}
         self.honest = [each for each in self.members.values() if each.crew is _HONEST]
@@ -164,6 +180,7 @@ class Town:
         self._before: list[Look] = []
         self._opening: Opening | None = None
         self._told: dict[UUID, Told] = defaultdict(Told)
+        self._tellings: list[Telling] = []
         self._pairs: dict[Pair, datetime] = {}
         self.false_tellings = {True: 0, False: 0}  # by whether they went to those only who asked for doubt
         # False tellings to those, and to all, at a liar's listing
@@ -172,39 +189,37 @@ class Town:
     def _settle(self, number: int, crew: Crew) -> Member:
         honest, family = crew is _HONEST, 6 if self.world.has_ipv6 and number % 2 else 4
         name = b"%c%d" % (family, 0 if crew.one_network else number)
-        age = (
-            random.Random(f"{number} age").uniform(2, 365)
-            if honest
-            else 90
-            if crew.one_network
-            else 90 + number
-        )
-        person = Person(UUID(int=number), _BEGIN - age * _DAY, frozenset({name}))
+        age = 90.0 if crew.one_network else 90.0 + number
+        if honest:
+            age = random.Random(f"{number} age").uniform(2, 365)
+        person = Person(UUID(int=number), BEGIN - age * _DAY, frozenset({name}))
+        knows_how = crew.has_earned or crew.reads_checks
+        earned = WeighedLook(VouchKind.SHARED, BEGIN.date(), is_unreadable=crew.has_earned)
         return Member(
             person, frozenset({name}), crew, asks_doubt=honest and number % 2 == 0,
             may_be_asked=honest and number % 4 == 1, is_named=crew.is_named or (honest and number <= self.world.named),
-            vouched=[_BEGIN.date()] * TRUSTED_LOOKS if crew.has_earned else [],
+            vouches={UUID(int=key): earned for key in range(TRUSTED_LOOKS if knows_how else 0)},
         )  # fmt: skip
 
     def _draw_real(self) -> Iterator[Slots]:
-        dice, at = random.Random(f"{self._seed} slots"), _BEGIN
+        dice, at = random.Random(f"{self._seed} slots"), BEGIN
         while (at := at + dice.expovariate(1) * self.world.between) < self._ends:
             begins = at.replace(hour=dice.randrange(*_BY_DAY), minute=dice.randrange(60))
-            yield Slots(begins, begins + dice.uniform(3, 20) * _MINUTE)
+            yield Slots(begins, begins + dice.uniform(3, 20) * MINUTE)
 
     def _draw_releases(self) -> Iterator[Slots]:
         dice = random.Random(f"{self._seed} slots")
-        for day in range((self._ends - _BEGIN).days):
-            begins = _BEGIN + day * _DAY + timedelta(hours=_RELEASE_HOUR)
+        for day in range((self._ends - BEGIN).days):
+            begins = BEGIN + day * _DAY + timedelta(hours=_RELEASE_HOUR)
             if begins.weekday() in _RELEASE_DAYS:
-                yield Slots(begins, begins + dice.uniform(3, 20) * _MINUTE)
+                yield Slots(begins, begins + dice.uniform(3, 20) * MINUTE)
 
     def _draw_looks(self) -> Iterator[tuple[datetime, Member]]:
         for member in self.members.values():
             number, crew = member.person.id.int, member.crew
             dice = random.Random(f"{self._seed} {'crew' if crew.together else number}")
-            late = random.Random(number).uniform(0, 4) * _MINUTE if crew.together else timedelta(0)
-            at = _BEGIN + dice.random() * crew.beat
+            late = random.Random(number).uniform(0, 4) * MINUTE if crew.together else timedelta(0)
+            at = BEGIN + dice.random() * crew.beat
             while at < self._ends and not crew.before:
                 if _is_between(at.hour, crew.hours):
                     yield at + late, member
@@ -220,7 +235,7 @@ class Town:
                 mine = [each for each in self.members.values() if each.crew is crew]
                 for pair, minutes in zip(_list_pairs(mine, number), crew.before, strict=False):
                     for each in pair:
-                        yield slots.begins + (dice.random() - minutes) * _MINUTE, each
+                        yield slots.begins + (dice.random() - minutes) * MINUTE, each
 
     def live(self) -> "Town":
         """Have everybody look, in order."""
@@ -235,17 +250,20 @@ class Town:
 
     def _look(self, member: Member, at: datetime) -> None:
         slots, crew, number = self._find_slots(at), member.crew, next(self._ids)
-        is_trusted = member.is_trusted(at)
-        says_true = crew is _HONEST or (crew.sleeps and not is_trusted)
+        person = member.know(at)
+        says_true = crew is _HONEST or (crew.sleeps and not person.is_trusted)
         says_slots = slots is not None if says_true else crew.says_slots
         stamp = at - self.world.skew * (number % 2)
-        look = Look(
-            UUID(int=number), member.person._replace(is_trusted=is_trusted), stamp, says_slots, member.networks,
-        )  # fmt: skip
+        look = Look(UUID(int=number), person, stamp, says_slots, member.networks)
         if slots and says_true:
             slots.known.setdefault(member.person.id, at)
+        member.looked_at = at
         verdict = self._judge(look)
+        if verdict.action is Action.NOTHING and not person.is_witness:
+            return
         self._keep(look, verdict)
+        if not says_slots:
+            self._deny(look)
         if not says_slots and self._opening and not self._opening.in_doubt and self._opening.gone_at is None:
             self._told[self._opening.id].denied_by.add(member.person.id)
         if says_slots and self._opening:
@@ -272,14 +290,19 @@ class Town:
         if first_said := first_at.get((look.person.id, look.saw_slots)):
             look = look._replace(since=min(first_said, look.at))
         known = {pair for pair, met in self._pairs.items() if met > look.at - PAIRED_FOR}
-        lately = look.at - judgement.TOLD_ALONE_AGAIN
-        alone = {each.person.id for each in self.members.values() if each.told_alone_at > lately}
+        alone = {each.person.id for each in self.members.values() if self._has_told_alone(each, look.at)}
         verdict = judgement.judge_look(look, last.values(), opening, known, alone)
         if verdict.partner:
             self._pairs[Pair((look.person.id, verdict.partner.person.id))] = look.at
-        elif verdict.tells is Audience.EVERYBODY:
-            self.members[look.person.id].told_alone_at = look.at
+        elif verdict.tells is Audience.EVERYBODY and verdict.opening:
+            self.members[look.person.id].told_alone = look.at, verdict.opening.id
         return verdict
+
+    def _has_told_alone(self, member: Member, now: datetime) -> bool:
+        """Return whether the person lately told all what nobody else saw."""
+        at, key = member.told_alone or (BEGIN - _DAY, member.person.id)
+        is_late = at > now - judgement.TOLD_ALONE_AGAIN
+        return is_late and not self._told[key].looks.keys() - {member.person.id}
 
     def _keep(self, look: Look, verdict: Verdict) -> None:
         """Write what follows, as the writer does."""
@@ -288,7 +311,10 @@ class Town:
 
     def _note(self, member: Member, look: Look, partner: Look | None) -> None:
         """Give trust by what a trusted, unrelated person saw too, to who was not led there, once a day."""
-        told = self._told[self._opening.id] if self._opening else Told()
+        opening = self._opening
+        if opening is None:
+            return
+        told = self._told[opening.id]
         told.looks[member.person.id] = member, look, look.at - _LATELY <= member.led_at
         if partner:  # of an opening that was ended meanwhile, maybe
             other = self.members[partner.person.id]
@@ -298,8 +324,29 @@ class Town:
         trusted = [its for _, its, _ in lately if its.person.is_trusted]
         for one, its, was_led in lately if trusted else ():
             beside = any(are_unrelated(each, its) for each in trusted)
-            if beside and not was_led and one.vouched[-1:] != [look.at.date()]:
-                one.vouched.append(look.at.date())
+            if beside and not was_led and all(each.on < look.at.date() for each in one.vouches.values()):
+                one.vouches[opening.id] = WeighedLook(VouchKind.SHARED, look.at.date(), is_unreadable=True)
+
+    def _deny(self, look: Look) -> None:
+        """Note who carried to all what two denied and nobody else saw, as the statement of trust does."""
+        self._tellings = [each for each in self._tellings if each.look.at > look.at - _DENIED_FOR]
+        for each in self._tellings:
+            if each.look.networks & look.networks:
+                continue
+            each.denied[look.person.id] = look.at
+            carriers = [its.person.id for its in (each.look, each.partner) if its]
+            saw = {key for key, (_, its, _) in self._told[each.opening].looks.items() if its.saw_slots}
+            if len(each.denied) < 2 or saw - {*carriers}:
+                continue
+            at_once = [key for key, at in each.denied.items() if at <= each.look.at + _AT_ONCE]
+            is_wide = len(carriers) == 1 and len(each.people & {*at_once}) > 4
+            kind = VouchKind.DENIED_WIDELY if is_wide else VouchKind.DENIED
+            for key in carriers:
+                vouches = self.members[key].vouches
+                if each.opening not in vouches or (
+                    is_wide and vouches[each.opening].kind is VouchKind.DENIED
+                ):
+                    vouches[each.opening] = WeighedLook(kind, look.at.date(), is_unreadable=True)
 
     def _tell(self, verdict: Verdict, told: Told, look: Look, slots: Slots | None) -> None:
         opening = self._opening
@@ -314,16 +361,10 @@ class Town:
             slots.kept_from.update(set() if any(each.person.is_trusted for each in lied) else untold)
         if verdict.tells is Audience.NOBODY:
             return
-        is_again = verdict.tells is Audience.AGAIN
         lately = look.at - _CONFIRMED
         is_seen = any(one.crew is _HONEST and its.at >= lately for one, its, _ in told.looks.values())
         about = slots or (self._find_last(look.at) if is_seen else None)
-        knows = (
-            {one.person.id for one, its, _ in told.looks.values() if its.saw_slots}
-            if is_again
-            else told.people
-        )
-        new = [each for each in concerned if each.person.id not in {*knows, look.person.id}]
+        new = [each for each in concerned if self._is_told(each, verdict, told, look)]
         is_first = not told.people
         for each in new:
             is_paid = not in_doubt and each.person.id not in told.people
@@ -333,10 +374,21 @@ class Town:
                 slots.known.setdefault(each.person.id, look.at)
             elif about is None:
                 each.before_list += not any(one.is_listed for one, _, _ in told.looks.values())
+        if not in_doubt:
+            people = {each.person.id for each in new}
+            self._tellings.append(Telling(look, verdict.partner, opening.id, people))
         if new and about is None:
             self.false_tellings[in_doubt] += 1
         if in_doubt and is_first:
             self._ask(told, look.at)
+
+    def _is_told(self, member: Member, verdict: Verdict, told: Told, look: Look) -> bool:
+        """Return whether a person is told: of each opening once, again who does not know by looks of their own."""
+        key = member.person.id
+        if key == look.person.id or key not in told.people:
+            return key != look.person.id
+        first = min(look.at, verdict.partner.at) if verdict.partner else look.at
+        return verdict.tells is Audience.AGAIN and member.looked_at < first and key not in told.looks
 
     def _find_last(self, at: datetime) -> Slots | None:
         return next((each for each in reversed(self.real) if each.begins <= at), None)
@@ -348,8 +400,8 @@ class Town:
     def _lead(self, member: Member, at: datetime) -> None:
         """Have somebody who was told or asked look, perhaps."""
         member.led_at = at
-        after = at + self._dice.expovariate(1 / 3) * _MINUTE
-        if self._dice.random() < 0.5 and _is_between(after.hour, _BY_DAY):
+        after = at + self._dice.expovariate(1 / 3) * MINUTE
+        if self._dice.random() < self.world.curious and _is_between(after.hour, _BY_DAY):
             heappush(self._looks, (after, next(self._ids), member))
 
     def _ask(self, told: Told, at: datetime) -> None:
@@ -373,7 +425,7 @@ class Town:
             for one, _, _ in told.looks.values():
                 one.alone.pop(key, None)
             return
-        member.alone = {each: at for each, at in member.alone.items() if at > look.at - _WEEK}
+        member.alone = {each: at for each, at in member.alone.items() if at > look.at - WEEK}
         member.alone.setdefault(key, look.at)
         if len(member.alone) >= _LISTED:
             self._put_on_list(member)
@@ -390,98 +442,6 @@ class Town:
         member.is_listed = True
         if member.crew is not _HONEST:
             self.listed_after.append((self.false_tellings[True], self.false_tellings[False]))
-
-
-class Figures(NamedTuple):
-    """What a world came to: pairs are of those who asked for doubt, and of the others."""
-
-    alarms: list[float]  # false, of a person in a week
-    in_time: list[float]  # share of openings
-    kept_from: list[int]  # times that a person was not told, since untrusted liars' message went before
-    most_a_day: list[int]  # false alarms of one person in 24 hours
-    hidden: list[float]  # the longest time that a person did not know of what was open, in minutes
-    late: list[float]  # share of openings of which a person did not know for more than five minutes
-    paid: int  # the most tellings of one opening to one person by SMS or call
-    free: float  # tellings of one opening to one person who was told, on average
-    most_before_list: int  # false alarms of one person who did not ask for doubt
-    listed: str  # liars, and after how many false tellings to those who asked + to all
-    honest_listed: int
-    trusted: float  # honest people, at the end
-
-    def as_row(self) -> str:
-        """Return it as cells of a table of worlds."""
-        both = zip(self.alarms, self.in_time, self.kept_from, strict=True)
-        cells = (f"{alarms:.2f} | {share:.0%} | {kept}" for alarms, share, kept in both)
-        return f"{' | '.join(cells)} | {self.most_before_list} | {self.listed} | {self.honest_listed}"
-
-    def as_aimed_row(self) -> str:
-        """Return it as cells of a table of worlds whose slots are released at known hours."""
-        both = [
-            "{:.1f}; {:.1f}".format(*self.hidden), "{:.1%}; {:.1%}".format(*self.late),
-            "{:.2f}; {:.2f}".format(*self.alarms), "{}; {}".format(*self.most_a_day),
-        ]  # fmt: skip
-        return f"{' | '.join(both)} | {self.paid} | {self.free:.2f} | {self.listed}"
-
-
-def simulate(world: World, seeds: Sequence[int], weeks: int) -> Figures:
-    """Live through a world some times."""
-    towns = [Town(world, seed, weeks).live() for seed in seeds]
-    ends = _BEGIN + weeks * _WEEK
-    halves = [
-        [(town, each) for town in towns for each in town.honest if each.asks_doubt is asks]
-        for asks in (True, False)
-    ]
-    waits = [[_wait(each, slots) for town, each in half for slots in town.real] for half in halves]
-    honest = [*halves[0], *halves[1]]
-    tellings = [
-        [message.is_paid for message in each.messages if message.slots is slots]
-        for town, each in honest
-        for slots in town.real
-    ]
-    tellings = [each for each in tellings if each]
-    after = sorted(each for town in towns for each in town.listed_after)
-    middle = "{} + {}".format(*after[len(after) // 2]) if after else ""
-    liars = sum(len(town.members) - len(town.honest) for town in towns)
-    return Figures(
-        alarms=[sum(len(each.false_alarms) for _, each in half) / len(half) / weeks for half in halves],
-        in_time=[
-            sum(each.person.id in slots.known for town, each in half for slots in town.real)
-            / max(1, len(wait))
-            for half, wait in zip(halves, waits, strict=True)
-        ],
-        kept_from=[
-            sum(
-                each.person.id in slots.kept_from - slots.known.keys()
-                for town, each in half
-                for slots in town.real
-            )
-            for half in halves
-        ],
-        most_a_day=[max(each.most_a_day for _, each in half) for half in halves],
-        hidden=[max(wait, default=0) for wait in waits],
-        late=[sum(each > 5 for each in wait) / max(1, len(wait)) for wait in waits],
-        paid=max(map(sum, tellings), default=0),
-        free=sum(map(len, tellings)) / max(1, len(tellings)),
-        most_before_list=max(each.before_list for _, each in halves[1]),
-        listed=f"{len(after)} of {liars} | {middle}",
-        honest_listed=sum(each.is_listed for _, each in honest),
-        trusted=sum(each.is_trusted(ends) for _, each in honest) / len(towns),
-    )
-
-
-def count_lost_pairs(world: World) -> float:
-    """Return the share of pairs of honest people that count as one person."""
-    looks = [
-        Look(each.person.id, each.person, _BEGIN, saw_slots=True, networks=each.networks)
-        for each in Town(world, 0, 1).honest
-    ]
-    pairs = [are_unrelated(*pair) for pair in combinations(looks, 2)]
-    return pairs.count(False) / len(pairs)
-
-
-def _wait(member: Member, slots: Slots) -> float:
-    """Return how many minutes a person did not know of what was open."""
-    return (slots.known.get(member.person.id, slots.ends) - slots.begins) / _MINUTE
 
 
 def _is_between(hour: int, hours: tuple[int, int]) -> bool:

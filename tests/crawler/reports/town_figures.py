@@ -4,7 +4,8 @@ from collections.abc import Collection, Sequence
 from itertools import combinations
 from typing import NamedTuple
 
-from crawler.reports.judgement import Look, are_unrelated
+from api.models.looks import Look, are_unrelated
+from api.models.report import VouchKind
 from tests.crawler.reports.town import BEGIN, MINUTE, WEEK, Member, Slots, Town, World
 
 _LATE = 5.0  # minutes
@@ -32,6 +33,7 @@ class Figures(NamedTuple):
     listed: str  # liars, and after how many false tellings to those who asked + to all
     honest_listed: int
     trusted: float  # honest people, at the end
+    unheard: float  # share of honest people who were no witness for some days
 
     def as_row(self) -> str:
         """Return it as cells of a table of worlds."""
@@ -45,7 +47,7 @@ class Figures(NamedTuple):
             f"{each.hidden:.1f} | {each.late:.1%} | {each.alarms:.2f} | {each.most_a_day}"
             for each in (self.doubters, self.others)
         )
-        return f"{' | '.join(cells)} | {self.paid} | {self.free:.2f} | {self.listed}"
+        return f"{' | '.join(cells)} | {self.paid} | {self.free:.2f} | {self.listed} | {self.unheard:.0%}"
 
 
 def simulate(world: World, seeds: Sequence[int], weeks: int) -> Figures:
@@ -74,6 +76,11 @@ def simulate(world: World, seeds: Sequence[int], weeks: int) -> Figures:
         listed=f"{len(after)} of {liars} | {middle}",
         honest_listed=sum(each.is_listed for each in honest),
         trusted=sum(each.is_trusted(BEGIN + weeks * WEEK) for each in honest) / len(towns),
+        unheard=sum(
+            any(one.kind in (VouchKind.DENIED, VouchKind.DENIED_WIDELY) for one in each.vouches.values())
+            for each in honest
+        )
+        / len(honest),
     )
 
 
