@@ -195,6 +195,7 @@ class SendingSettings(BaseSettings):
     vapid_public_key: Annotated[str, AfterValidator(check_public_key)] | None = None
     push_hosts: Annotated[tuple[_PushHost, ...], NoDecode, from_text(split_words)] = (
         "fcm.googleapis.com",
+        "jmt17.google.com",
         "*.push.services.mozilla.com",
         "*.push.apple.com",
         "*.notify.windows.com",

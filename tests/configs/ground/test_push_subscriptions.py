@@ -28,6 +28,8 @@ def test_what_is_no_subscription_is_refused(text: str) -> None:
     [
         ("fcm.googleapis.com", True),
         ("x.fcm.googleapis.com", False),
+        ("jmt17.google.com", True),
+        ("jmt17.google.com.example.org", False),
         ("googleapis.com", False),
         ("updates.push.services.mozilla.com", True),
         ("a.b.push.services.mozilla.com", True),
