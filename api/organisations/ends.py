@@ -3,7 +3,7 @@
 Ended for abuse an organisation stops at once; its people have that time.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,7 @@ from api.ground.separate_parts import do_each
 from api.models.alert import Alert
 from api.models.base import read_once
 from api.models.base import session as open_session
+from api.models.notification import Notification, State
 from api.models.organisation import (
     GRANT_SOURCE,
     NOTICE_PERIOD,
@@ -36,6 +37,8 @@ from configs.world.plan import PlanName
 
 _GRANT_ENDS = "grant_ends"  # a word of the kind `organisation_news`
 _WATCHED = (Alert.user_id == Beneficiary.user_id, Alert.enabled, Alert.closed_at.is_(None), ~Alert.is_free)
+MEMBER = "member"  # why a help ends: a member pressed so
+_MAY_BE_TAKEN_BACK = timedelta(minutes=10)
 _FOR_OWNERS = (_GRANT_ENDS, "billed", "bill_due", "bill_again", "limit")
 
 
@@ -196,15 +199,27 @@ def tell_members(
 def tell_end(
     session: Session, organisation: Organisation, person: Beneficiary, why: str, ends: datetime
 ) -> None:
-    """Tell a person that the help ends, with the link to take over, at each contact; once per end.
+    """Tell a person that the help ends, with the link to take over, at each contact; once per end and day.
+
+    A member's press is told ten minutes later: taken back by then, it is not told at all (`take_back_end`).
 
     Nobody need have said yes there; who said no is told nothing. SMS are an opened organisation's, as for invitations.
     """
     if person.stopped_at is None:
         channels = [Channel.EMAIL.value, *([Channel.SMS.value] if organisation.opened_at else [])]
-        key = f"help_ends:{person.user_id}:{why}:{ends.isoformat()}"
-        params = {"why": why, "ends": ends.isoformat()}
-        write_message(session, person.user_id, "help_ends", params, key, channels=channels)
+        key = f"help_ends:{person.user_id}:{why}:{ends:%Y-%m-%d}"
+        params, delay = (
+            {"why": why, "ends": ends.isoformat()},
+            _MAY_BE_TAKEN_BACK if why == MEMBER else None,
+        )
+        write_message(session, person.user_id, "help_ends", params, key, channels=channels, delay=delay)
+
+
+def take_back_end(session: Session, person: Beneficiary) -> None:
+    """Keep the help of a person; what was not told yet is not told, and may be written anew."""
+    person.ends_at, row = None, Notification
+    mine = row.user_id == person.user_id, row.kind == "help_ends", row.params["why"].astext == MEMBER
+    session.execute(sa.delete(row).where(*mine, row.state == State.PENDING))
 
 
 def has_contact(session: Session, person: Beneficiary) -> bool:

@@ -30,7 +30,15 @@ from api.models.contact_lookup import hash_address, lock_messages
 from api.models.organisation import NOTICE_PERIOD, Beneficiary, Member, MemberRole, Organisation, Told
 from api.models.user import NO_ACCOUNT, Channel, Contact, Role, User
 from api.organisations.callers import Caller, Right, lock_organisation, note_act
-from api.organisations.ends import apply_grant, build_grant, find_grant_end, has_contact, tell_end
+from api.organisations.ends import (
+    MEMBER,
+    apply_grant,
+    build_grant,
+    find_grant_end,
+    has_contact,
+    take_back_end,
+    tell_end,
+)
 from api.organisations.schemas import NewPerson, PersonChange
 from api.organisations.service import WAITING, count_people, list_versions, organisation_people
 from configs.ground.clock import clock
@@ -269,7 +277,7 @@ def end_help(session: Session, caller: Caller, person_id: UUID) -> None:
         if each.channel is Channel.EMAIL or caller.organisation.opened_at:
             _hit_limit(caller.organisation, each.channel)
     person.ends_at = clock() + NOTICE_PERIOD if has_contact(session, person) else clock()
-    tell_end(session, caller.organisation, person, "member", person.ends_at)
+    tell_end(session, caller.organisation, person, MEMBER, person.ends_at)
     note_act(session, caller, "person.end", "person", person_id)
 
 
@@ -282,7 +290,7 @@ def keep_help(session: Session, caller: Caller, person_id: UUID) -> None:
     person = find_person(session, caller, person_id, Right.HELP, lock=True)
     if person.ends_at is None or person.ends_at <= clock():
         raise ApiError(409, "not-ending", "the help does not end, or has ended already")
-    person.ends_at = None
+    take_back_end(session, person)
     note_act(session, caller, "person.keep", "person", person_id)
 
 

@@ -60,6 +60,8 @@ OVER_BUDGET = "SMS budget of the day used up"
 ALL_COPIES = f"{UNKNOWN}sent as often as it may be"
 # By priority, at which multiple of SMS_DAY_STOP they end; a day is one of UTC. Slot alerts and codes leave at any cost.
 _STOPS_AT = {Priority.BULK: Decimal(1), Priority.SCHEDULED: Decimal("1.5")}
+# Not asked for by their reader, or of use to us alone
+_AS_BULK = (CALL_MISSED, "help_ends", "help_invitation", "more_messages", "test_message")
 _STOP_TAG = "%stop_group%"
 _COLUMNS = [getattr(Notification, name) for name in CLAIMED_COLUMNS]
 
@@ -332,8 +334,8 @@ def _has_all_copies(session: Session, row: ClaimedRow) -> bool:
 
 
 def _is_over_budget(session: Session, row: ClaimedRow, now: datetime) -> bool:
-    """Whether the day's budget does not allow a claimed SMS any more; one after a call counts as bulk."""
-    stops_at = _STOPS_AT[Priority.BULK] if row.kind == CALL_MISSED else _STOPS_AT.get(row.priority)
+    """Whether the day's budget does not allow a claimed SMS any more."""
+    stops_at = _STOPS_AT[Priority.BULK] if row.kind in _AS_BULK else _STOPS_AT.get(row.priority)
     if row.channel is not Channel.SMS or stops_at is None or row.kind == SLOT_DETECTED:
         return False
     return sum_of_day(session, now) >= settings().sms_day_stop * stops_at

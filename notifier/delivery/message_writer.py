@@ -1,7 +1,7 @@
 """The writer of messages that are no slot alerts, each with its notice, of the loss of a contact, and of alarms."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -58,11 +58,13 @@ def create_notifications(
     priority: str = "immediate",
     channels: Collection[str] | None = None,
     language: str | None = None,
+    delay: timedelta | None = None,
 ) -> list[UUID]:
     """Write a notification for each contact that the kind accepts and has texts for; return the ids of the new ones.
 
     `ask_deliver` them after the commit. `params` (plain JSON values) fill the kind's texts. A `dedupe_key` that was
-    used before writes nothing. `channels` leaves out contacts on others; `language` stands in for the user's.
+    used before writes nothing. `channels` leaves out contacts on others; `language` stands in for the user's. They wait
+    for `delay`, in which the caller may take them back.
     """
     sent = kind_of(kind)
     wanted = language or session.get_one(User, user_id, options=[_LANGUAGE]).language
@@ -77,6 +79,7 @@ def create_notifications(
             build_row(kind, contact.channel, spoken, params, Priority(priority))
             | {"user_id": user_id, "contact_id": contact.id}
             | {"dedupe_key": f"{dedupe_key}:{contact.channel.value}{device}"}
+            | ({"next_attempt_at": clock() + delay} if delay else {})
             for contact in contacts
             for device in [f":{contact.id}" if contact.channel is Channel.PUSH else ""]
             if (channels is None or contact.channel in channels)

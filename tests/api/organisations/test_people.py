@@ -229,6 +229,30 @@ def test_the_end_of_a_help_is_told_14_days_before_to_each_contact_but_of_who_sai
     assert see(camille, fatou).ends_at is None
 
 
+@pytest.mark.parametrize("is_open", [True, False])
+def test_an_end_that_is_taken_back_in_ten_minutes_writes_nothing_and_one_that_stays_writes_once_a_day(
+    camille: Person, frozen: time_machine.Traveller, *, is_open: bool
+) -> None:
+    """End, keep, end: it was sixty SMS in a minute to one person."""
+    fatou = enter(camille, email=MAIL, phone=PHONE)
+    change(Contact, verified_at=clock())
+    for _ in range(20):
+        act(camille, partial(end_by, fatou))
+        act(camille, lambda s, caller: keep_help(s, caller, fatou))
+    assert rows(Notification, Notification.kind == "help_ends") == []
+    for _ in range(3):
+        act(camille, partial(end_by, fatou))
+        told = rows(Notification, Notification.kind == "help_ends")
+        assert len(told) == 2
+        assert is_open or {each.next_attempt_at for each in told} == {clock() + timedelta(minutes=10)}
+        if is_open:  # it has left
+            change(Notification, Notification.kind == "help_ends", state="sent", accepted_at=clock())
+        act(camille, lambda s, caller: keep_help(s, caller, fatou))
+    frozen.shift(timedelta(days=1))
+    act(camille, partial(end_by, fatou))
+    assert len(rows(Notification, Notification.kind == "help_ends")) == (4 if is_open else 2)
+
+
 def test_a_person_takes_all_over_into_an_account_and_the_organisation_sees_nothing_more(
     camille: Person,
 ) -> None:
