@@ -60,6 +60,9 @@ AIMED = {
         crews=(Crew(4, before=(5.0,), reads_checks=True),)
     ),
 }
+_WITH_TIME = tuple(
+    f"s, {minutes} min before" for minutes in (2, 5, 12, 60)
+)  # by a pair that leaves people time to look
 # By the crew of one trusted person: false messages of a day, and whom they keep from what is open.
 _TRUSTED = {
     "looks as others do": Crew(1),
@@ -107,20 +110,18 @@ def _reckon(
     aimed: Mapping[str, Figures], trusted: Mapping[str, Figures], honest: Mapping[str, Figures]
 ) -> Iterator[Figure]:
     """Yield the goals, each with the worst that was measured."""
-    for size, is_double in ((2, False), (4, False), (10, False), (4, True), (10, True)):
-        hidden = [
-            max(each.doubters.hidden, each.others.hidden)
-            for name, each in aimed.items()
-            if name.startswith(f"{size} ") and (" and " in name) is is_double
-        ]
-        pairs = "two pairs" if is_double else "a pair"
-        what = f"{pairs} of {size} accounts aims, 3 honest reporters: longest hidden, minutes"
-        yield Figure(what, max(hidden), "≤ 5")
+    worst = {name: max(each.doubters.hidden, each.others.hidden) for name, each in aimed.items()}
+    for size in (2, 4, 10):
+        mine = {name: hidden for name, hidden in worst.items() if name.startswith(f"{size} ")}
+        pair = [hidden for name, hidden in mine.items() if name.endswith(_WITH_TIME)]
+        what = "3 honest reporters: longest hidden, minutes"
+        yield Figure(f"a pair of {size} accounts 2 to 60 min before, {what}", max(pair), "≤ 5")
+        yield Figure(f"a pair of {size} a minute before, or two pairs, {what}", max(mine.values()), "≤ 5")
     for how, is_named in (("earned trust", False), ("was named by an operator", True)):
-        mine = [each for name, each in trusted.items() if ("operator" in name) is is_named]
+        found = [each for name, each in trusted.items() if ("operator" in name) is is_named]
         asked, others = (
-            max(each.doubters.most_a_day for each in mine),
-            max(each.others.most_a_day for each in mine),
+            max(each.doubters.most_a_day for each in found),
+            max(each.others.most_a_day for each in found),
         )
         what = f"a liar who {how}: false messages to one person in 24 hours"
         yield Figure(f"{what}, who asked for doubt", asked, "≤ 2")
