@@ -256,7 +256,10 @@ def reset_by_token(token: str, password: str, may_take_kept_turn: Callable[[str]
 def change_password(
     session: Session, user_id: UUID, login_id: UUID, password_hash: str
 ) -> tuple[User, LoginChange]:
-    """Set a user's password and end their logins, except this one, which gets new tokens."""
+    """Set a user's password and end their logins, except this one, which gets new tokens.
+
+    The link to a provider ends as well: who knew the password before may have made it.
+    """
     user = session.get_one(User, user_id, with_for_update={"key_share": True})
     # The registration that this password came from keeps pace, so that its mail does not bring the old one back.
     session.execute(
@@ -266,6 +269,8 @@ def change_password(
         )
         .values(password_hash=password_hash)
     )
+    if user.password_hash:
+        session.execute(sa.delete(Identity).where(Identity.user_id == user_id))
     user.password_hash = password_hash
     end_all_logins(session, user_id, EndedBecause.NEW_PASSWORD, but=login_id)
     session.refresh(user)

@@ -236,6 +236,23 @@ def test_a_reset_of_the_password_by_mail_ends_the_link(browser: Browser, provide
     assert rows(Identity) == []
 
 
+def test_a_new_password_ends_the_link_that_who_knew_the_old_one_may_have_made(
+    browser: Browser, provider: Provider
+) -> None:
+    user = add_account()
+    provider.know("666")
+    browser.give_login(user.id)
+    browser.get("/securite/fournisseur")
+    come_back(browser, provider, "666", start="/securite/fournisseur")
+    assert len(rows(Identity)) == 1
+    browser.get("/securite")
+    browser.send("/securite/mot-de-passe", password="ein anderes Wort 7")
+    assert "Votre mot de passe est changé" in browser.follow().text
+    assert rows(Identity) == []
+    come_back(Browser(browser.client.application), provider, "666")
+    assert rows(Identity) == []
+
+
 def test_an_issuer_with_a_slash_at_its_end_is_as_good(
     browser: Browser, provider: Provider, settings_env: Callable[..., None]
 ) -> None:
