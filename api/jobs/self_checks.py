@@ -37,6 +37,7 @@ QUERIES = {
         SELECT max(n.id::text) FROM notifications n JOIN matches m ON m.announcement_id = n.announcement_id,
           unnest(m.slots) AS span, generate_series(lower(span), upper(span) - 1) AS slot
         WHERE n.kind = 'slot_detected' AND n.accepted_at BETWEEN :since AND :settled AND n.contact_id IS NOT NULL
+        AND NOT EXISTS (SELECT FROM detections d WHERE d.id = m.detection_id AND d.is_again)
         GROUP BY n.contact_id, m.alert_id, slot HAVING count(DISTINCT n.id) > 1""",
     "a message has no receipt": """
         SELECT id FROM notifications

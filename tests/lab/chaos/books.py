@@ -198,6 +198,8 @@ def _check_story(
     is_sure = bool(_list_sure(kept)) and kept[-1].began_at - kept[0].began_at < _CONFIRMED
     is_denied = any(each.kind is ReportKind.NONE for each in presses)
     sure_at = min(_list_sure(presses), default=clock())
+    truth_at = _find_truth(presses)
+    is_clear = right == presses and all(each.row for each in presses) and is_sure
     reached = {to: person for person in WATCHERS for to in person.addresses.items()}
     for to in reached.keys() | told.keys():
         channel, person, came = to[0], reached.get(to), told.get(to, ())
@@ -208,9 +210,20 @@ def _check_story(
             yield f"never told to {to[1]}"
         if came and not (may_in_doubt or (may and came[0][0].received_at >= sure_at - CLOCKS)):
             yield f"told to {to[1]} at {came[0][0].received_at:%H:%M:%S}, who asked for nothing in doubt"
-        for (one, its), (_, others) in pairwise(came):
+        if (
+            truth_at
+            and is_clear
+            and came
+            and channel in _UNPAID
+            and came[-1][0].received_at < truth_at - CLOCKS
+        ):
+            yield f"told a lie to {to[1]}, and never the truth"
+        may_again = truth_at is not None and channel in _UNPAID
+        for (one, its), (other, others) in pairwise(came):
             is_copy, is_unheard = its & others, may_be_unheard(one.received_at, channel.value, journal)
-            if not (is_unheard if is_copy else right != presses):
+            if may_again and not is_copy and truth_at and other.received_at >= truth_at - CLOCKS:
+                may_again = False
+            elif not (is_unheard if is_copy else right != presses):
                 yield f"told twice to {to[1]}"
 
 
@@ -218,6 +231,14 @@ def _list_sure(presses: Sequence[Press]) -> list[datetime]:
     """Return when slots were pressed that make them sure: by trusted people, and by others than the first."""
     slots = [each for each in presses if each.kind is ReportKind.SLOTS]
     return [each.began_at for each in slots if each.is_trusted or each.person != slots[0].person]
+
+
+def _find_truth(presses: Sequence[Press]) -> datetime | None:
+    """Return when two saw slots that two had denied before: what was told is told again, by what is free."""
+    denied = [each.began_at for each in presses if each.kind is ReportKind.NONE]
+    saw = [each.began_at for each in presses if each.kind is ReportKind.SLOTS]
+    later = [at for at in saw if len(denied) > 1 and at > max(denied)]
+    return later[1] if len(later) > 1 else None
 
 
 def _is_stepped(press: Press, journal: OpeningJournal) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from itertools import chain, combinations, count
+from itertools import chain, combinations, count, islice
 from typing import Any
 from uuid import UUID
 
@@ -32,13 +32,13 @@ FREE, PAYING, DOUBTER = WATCHERS = (
     Person(33, "dounia", PlanName.URGENCE_TOTAL, by_name=True),
 )
 COPIES = 36  # of the sandbox's desk that people watch
-_STRANGERS, _TRUSTED = 12, 2
+_STRANGERS, _TRUSTED, _LIARS = 12, 2, 16  # liars are heard once: afterwards they are no witnesses
 _READS, _TRIES, _AGAIN = 11.0, 20, 2.0  # seconds before a `none`; tries of a press, and seconds between two
 _PATIENCE = 20.0  # seconds
 _PAUSE = (1.0, 4.0)  # seconds between two presses
 _NAMES_DAY = 0.6  # of the presses of `slots`: always the story's day, so that nothing is news twice
 _SLOTS, _NONE, _UNSEEN = ReportKind.SLOTS, ReportKind.NONE, ReportKind.UNSEEN
-# Three strangers by number, -1 is trusted.
+# Four strangers by number, -1 is trusted, -2 and -3 lie.
 _STORIES = (
     ((-1, _SLOTS),),
     ((0, _SLOTS), (1, _SLOTS)),
@@ -47,6 +47,8 @@ _STORIES = (
     ((0, _SLOTS), (1, _NONE), (2, _NONE)),
     ((0, _UNSEEN), (1, _NONE)),
     ((0, _SLOTS), (1, _SLOTS), (2, _NONE), (1, _UNSEEN)),
+    ((-2, _SLOTS), (-3, _SLOTS), (2, _NONE), (3, _NONE), (0, _SLOTS), (1, _SLOTS)),
+    ((-1, _SLOTS), (2, _NONE), (3, _NONE), (0, _SLOTS), (1, _SLOTS)),
 )
 
 
@@ -77,11 +79,11 @@ class Looks:
         """Write everybody, and sign in those who look."""
         settle_in(self.desks, WATCHERS)
         change(User, User.email.startswith(DOUBTER.name), told_in_doubt=True)
-        for number in range(_STRANGERS + _TRUSTED):
+        for number in range(_STRANGERS + _TRUSTED + _LIARS):
             login = {"email": f"looker{number}@lookers.example.org", "password": PASSWORD}
             began = clock() - timedelta(days=20 + number)
             user = add_user(login["email"], password=PASSWORD, created_at=began).id
-            if number >= _STRANGERS:
+            if _is_trusted(number):
                 save(Reporter(user_id=user, named_at=clock()))
             self._tokens.append(self._send(number, "POST", "/api/auth/login", {}, login)["token"])
 
@@ -97,9 +99,14 @@ class Looks:
         pairs = list(combinations(range(_STRANGERS), 2))  # two people corroborate each other once in a week
         rng.shuffle(pairs)
         stories = chain.from_iterable(rng.sample(_STORIES, len(_STORIES)) for _ in count())
+        liars = iter(range(_STRANGERS + _TRUSTED, _STRANGERS + _TRUSTED + _LIARS))
         for desk, story, pair in zip(self.desks, stories, pairs, strict=False):
-            third = rng.choice([each for each in range(_STRANGERS) if each not in pair])
-            people = (*pair, third, _STRANGERS + rng.randrange(_TRUSTED))
+            others = rng.sample([each for each in range(_STRANGERS) if each not in pair], 2)
+            many = sum(number < -1 for number, _ in story)
+            lie = [*islice(liars, many)]
+            if len(lie) < many:
+                continue
+            people = (*pair, *others, *lie, _STRANGERS + rng.randrange(_TRUSTED))
             day = (clock() + timedelta(days=rng.randint(2, 300))).date().isoformat()
             for number, kind in story:
                 days = [day] if kind is _SLOTS and rng.random() < _NAMES_DAY else []
@@ -117,7 +124,7 @@ class Looks:
                 if kind is _NONE:
                     time.sleep(_READS)
                 if press is None:
-                    press = Press(desk.id, f"looker{who}", kind, who >= _STRANGERS, clock())
+                    press = Press(desk.id, f"looker{who}", kind, _is_trusted(who), clock())
                     self.presses.append(press)
                 made = self._send(who, "POST", "/api/reports", {"Authorization": f"Bearer {token}"}, body)
                 press.row, press.answered_at = UUID(made["id"]), clock()
@@ -133,3 +140,7 @@ class Looks:
         answer = requests.request(method, url, timeout=_PATIENCE, allow_redirects=False, **given)
         answer.raise_for_status()
         return answer.json() if body else None
+
+
+def _is_trusted(who: int) -> bool:
+    return _STRANGERS <= who < _STRANGERS + _TRUSTED
